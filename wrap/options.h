@@ -1,0 +1,77 @@
+// The command line that every server and client shares.
+#pragma once
+
+#include <getopt.h>
+
+#include <charconv>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+#include "wrap/address.h"
+
+// --verbose, which only a server takes. Set while the command line is read, before there is a second thread.
+inline bool verbose = false;
+
+// The number in `text`, decimal and nothing else; empty when it is none or above 65535. std::from_chars
+inline std::optional<std::uint16_t> parse_port(std::string_view text) {
+    std::uint16_t port = 0;
+    const char *end = text.data() + text.size();
+    const auto [rest, error] = std::from_chars(text.data(), end, port);
+    if (error != std::errc{} || rest != end)
+        return std::nullopt;
+    return port;
+}
+
+// Says in one line on stderr what is wrong with the command line of `program`, and exits 2.
+[[noreturn]] inline void reject(const std::string &program, const std::string &reason) {
+    std::fprintf(stderr, "%s: %s\n", program.c_str(), reason.c_str());
+    std::exit(2);
+}
+
+// Prints the usage of `program` on stdout and exits 0.
+[[noreturn]] inline void show_help(const std::string &program, std::uint16_t port) {
+    const bool server = program == "server";
+    std::printf("usage: %s [--host HOST] [--port PORT]%s\n", program.c_str(), server ? " [--verbose]" : "");
+    std::printf("  --host HOST  IPv4 or IPv6 address, 127.0.0.1 unless told otherwise\n");
+    std::printf("  --port PORT  %u unless told otherwise%s\n", port, server ? "; 0 takes a free one" : "");
+    if (server)
+        std::printf("  --verbose    log connections and messages on stderr\n");
+    std::exit(0);
+}
+
+// Reads the command line of `program`, which is "server" or "client", and returns the address that --host and
+// --port make. Does not return from --help (exit 0) or from words it cannot take (exit 2). getopt_long(3)
+inline Address parse_options(int argc, char *argv[], const std::string &program, std::uint16_t port) {
+    const char *host = "127.0.0.1";
+    const option known[] = {{"host", required_argument, nullptr, 'a'},
+                            {"port", required_argument, nullptr, 'p'},
+                            {"help", no_argument, nullptr, 'h'},
+                            {program == "server" ? "verbose" : nullptr, no_argument, nullptr, 'v'},
+                            {}};
+    const std::uint16_t default_port = port;
+    for (int found; (found = getopt_long(argc, argv, "", known, nullptr)) != -1;) {
+        if (found == 'a')
+            host = optarg;
+        else if (found == 'p' && !parse_port(optarg))
+            reject(program, "--port: '" + std::string(optarg) + "' is not a number from 0 to 65535");
+        else if (found == 'p')
+            port = *parse_port(optarg);
+        else if (found == 'h')
+            show_help(program, default_port);
+        else if (found == 'v')
+            verbose = true;
+        else
+            std::exit(2);  // getopt_long has said why
+    }
+    if (optind != argc)
+        reject(program, "unexpected argument '" + std::string(argv[optind]) + "'");
+    const auto address = parse_address(host, port);
+    if (!address)
+        reject(program, "--host: '" + std::string(host) + "' is not an IPv4 or IPv6 address");
+    return *address;
+}
