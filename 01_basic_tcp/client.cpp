@@ -123,7 +123,7 @@ void write_all(int descriptor, const char *data, std::size_t size, const std::st
     }
 }
 
-// Prints the answer until `size` bytes of it have come, in however many reads, or the server has ended its side.
+// Prints the answer until `size` bytes of it have come, in however many reads, or the server ends its side.
 // Returns how many came. [answer]
 std::uint64_t print_answer(int connection, const std::string &server, std::uint64_t size) {
     std::array<char, piece_size> answer;

@@ -33,7 +33,7 @@ constexpr std::uint16_t default_port = 9527;
 constexpr std::size_t piece_size = 4096;
 constexpr std::uint64_t until_end = UINT64_MAX;
 
-// Prints the answer until `size` bytes of it have come, in however many reads, or the server has ended its side.
+// Prints the answer until `size` bytes of it have come, in however many reads, or the server ends its side.
 // Returns how many came. Throws std::system_error that names `server` or stdout.
 std::uint64_t print_answer(const Descriptor &connection, const std::string &server, std::uint64_t size) {
     std::array<char, piece_size> answer;

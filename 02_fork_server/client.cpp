@@ -71,12 +71,13 @@ int send_input(const Descriptor &connection, const Descriptor &total) {
         std::perror("client: stdin");
     else
         write_all(total.get(), std::span(reinterpret_cast<const char *>(&sent), sizeof sent));
-    shutdown(connection.get(), SHUT_WR);  // [shutdown] close would end nothing: the parent holds the connection too
+    shutdown(connection.get(),
+             SHUT_WR);  // [shutdown] close would end nothing: the parent holds the connection too
     return count == -1 ? 1 : 0;
 }
 
 // The parent, once the server has ended its side: ends the child, which may still wait for the keyboard, and
-// compares what it sent with what was `received`. Returns the exit status.
+// throws unless `received` is what it sent. Returns the exit status: 1 when the child has said why already.
 int compare(pid_t child, const Descriptor &total, std::uint64_t received, const std::string &server) {
     kill(child, SIGTERM);
     int status = 0;
@@ -84,7 +85,7 @@ int compare(pid_t child, const Descriptor &total, std::uint64_t received, const 
     if (WIFEXITED(status) && WEXITSTATUS(status) != 0)
         return 1;
     std::uint64_t sent = 0;
-    if (read(total.get(), &sent, sizeof sent) == 0)  // [total] nobody has the pipe's other end: there is no total
+    if (read(total.get(), &sent, sizeof sent) == 0)  // [total] no writer is left, and none has written
         throw std::runtime_error(server + ": closed before the end of the input");
     if (received != sent)
         throw std::runtime_error(server + ": " + std::to_string(received) + " bytes came back for " +
@@ -98,6 +99,7 @@ int main(int argc, char *argv[]) try {
     const Address address = parse_options(argc, argv, "client", default_port);
     std::signal(SIGPIPE, SIG_IGN);
     const Descriptor connection = connect_to(address);
+    const std::string server = to_text(address);
     std::array<int, 2> ends{};
     check(pipe(ends.data()), "pipe");
     const Descriptor total(ends[0]);
@@ -109,8 +111,8 @@ int main(int argc, char *argv[]) try {
         return send_input(connection, total_of_child);
     }
     total_of_child.close();
-    const std::string server = to_text(address);
-    return compare(child, total, print_answer(connection, server), server);
+    const std::uint64_t received = print_answer(connection, server);
+    return compare(child, total, received, server);
 } catch (const std::exception &error) {
     std::fprintf(stderr, "client: %s\n", error.what());
     return 1;

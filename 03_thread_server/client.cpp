@@ -1,26 +1,28 @@
-// 02_fork_server: one process types, one prints.
+// 03_thread_server: one thread types, one prints.
 //
-// The child sends what stdin gives, the parent prints what the server sends. Neither waits for the other: much
-// can be on its way at once, and the end of the connection is heard while nobody types.
-// New: two processes on one connection; why one of them must shutdown where close would end nothing.
-// Left out on purpose: doing without a second process (03: a thread; 04: not even that).
-// Parent: 01_basic_tcp/client_wrapped.cpp.
-// Build: g++ -std=c++20 -I. 02_fork_server/client.cpp -o client
+// A second thread sends what stdin gives, the main thread prints what the server sends. They share the
+// connection, and one number: how much was sent, once that is known.
+// New: two threads where 02 had two processes; an atomic where it had a pipe; no way to end a thread from
+// outside. Left out on purpose: doing without the second thread (04). Parent: 02_fork_server. Build: g++
+// -std=c++20 -I. 03_thread_server/client.cpp -o client
 
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
+#include <cerrno>
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <exception>
+#include <functional>
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <thread>
 
 #include "wrap/address.h"
 #include "wrap/check.h"
@@ -32,6 +34,7 @@ namespace {
 
 constexpr std::uint16_t default_port = 9999;
 constexpr std::size_t piece_size = 16384;
+constexpr std::uint64_t unknown = UINT64_MAX;
 
 // Prints what comes back until the server has ended its side. Returns how many bytes that were.
 // Throws std::system_error that names `server` or stdout.
@@ -48,48 +51,37 @@ std::uint64_t print_answer(const Descriptor &connection, const std::string &serv
     }
 }
 
-// In the child: end when `parent` ends, by whatever signal, and at once if it already has.
-void end_with(pid_t parent) {
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (getppid() != parent)
-        std::_Exit(1);
+// Ends the program: nothing else stops a thread that waits for the keyboard. [give-up]
+[[noreturn]] void give_up(const std::string &reason) {
+    std::fprintf(stderr, "client: %s\n", reason.c_str());
+    std::_Exit(1);
 }
 
-// The child: sends stdin to its end, writes into `total` how many bytes that were, and ends its side of the
-// connection. If the connection ends before stdin does it says nothing: the parent hears of that too.
-// Returns its exit status: 1 when stdin could not be read, after saying so.
-int send_input(const Descriptor &connection, const Descriptor &total) {
+// The second thread: sends stdin to its end, stores in `total` how many bytes that were, and ends its side of
+// the connection. If the connection ends before stdin does it says nothing: the main thread hears of that too.
+void send_input(const Descriptor &connection, std::atomic<std::uint64_t> &total) {
     std::array<char, piece_size> piece;
     std::uint64_t sent = 0;
     ssize_t count = 0;
     while ((count = read(STDIN_FILENO, piece.data(), piece.size())) > 0) {
         if (!write_all(connection.get(), std::span(piece).first(count)))
-            return 0;
+            return;
         sent += count;
     }
     if (count == -1)
-        std::perror("client: stdin");
-    else
-        write_all(total.get(), std::span(reinterpret_cast<const char *>(&sent), sizeof sent));
-    shutdown(connection.get(), SHUT_WR);  // [shutdown] close would end nothing: the parent holds the connection too
-    return count == -1 ? 1 : 0;
+        give_up(std::string("stdin: ") + std::strerror(errno));
+    total = sent;
+    shutdown(connection.get(),
+             SHUT_WR);  // [total] only now can the main thread see the end, and it finds the total
 }
 
-// The parent, once the server has ended its side: ends the child, which may still wait for the keyboard, and
-// compares what it sent with what was `received`. Returns the exit status.
-int compare(pid_t child, const Descriptor &total, std::uint64_t received, const std::string &server) {
-    kill(child, SIGTERM);
-    int status = 0;
-    waitpid(child, &status, 0);
-    if (WIFEXITED(status) && WEXITSTATUS(status) != 0)
-        return 1;
-    std::uint64_t sent = 0;
-    if (read(total.get(), &sent, sizeof sent) == 0)  // [total] nobody has the pipe's other end: there is no total
+// The main thread, once the server has ended its side: throws unless `received` is what was sent.
+void compare(std::uint64_t total, std::uint64_t received, const std::string &server) {
+    if (total == unknown)
         throw std::runtime_error(server + ": closed before the end of the input");
-    if (received != sent)
+    if (received != total)
         throw std::runtime_error(server + ": " + std::to_string(received) + " bytes came back for " +
-                                 std::to_string(sent));
-    return 0;
+                                 std::to_string(total));
 }
 
 }  // namespace
@@ -98,19 +90,17 @@ int main(int argc, char *argv[]) try {
     const Address address = parse_options(argc, argv, "client", default_port);
     std::signal(SIGPIPE, SIG_IGN);
     const Descriptor connection = connect_to(address);
-    std::array<int, 2> ends{};
-    check(pipe(ends.data()), "pipe");
-    const Descriptor total(ends[0]);
-    Descriptor total_of_child(ends[1]);
-    const pid_t parent = getpid();
-    const pid_t child = check(fork(), "fork");
-    if (child == 0) {
-        end_with(parent);
-        return send_input(connection, total_of_child);
-    }
-    total_of_child.close();
     const std::string server = to_text(address);
-    return compare(child, total, print_answer(connection, server), server);
+    std::atomic<std::uint64_t> total = unknown;
+    std::thread typist(send_input, std::cref(connection), std::ref(total));
+    try {
+        const std::uint64_t received = print_answer(connection, server);
+        compare(total, received, server);
+    } catch (const std::exception &error) {
+        give_up(error.what());
+    }
+    typist.join();
+    return 0;
 } catch (const std::exception &error) {
     std::fprintf(stderr, "client: %s\n", error.what());
     return 1;

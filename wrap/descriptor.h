@@ -10,12 +10,11 @@ public:
     Descriptor() = default;
 
     // Takes over `fd`; nobody else may close it from now on.
-    explicit Descriptor(int fd) noexcept : fd_(fd) {
-    }
+    explicit Descriptor(int fd) noexcept : fd_(fd) {}
 
-    // Moving hands the descriptor on and leaves the source empty. There is no copy: two owners would close twice.
-    Descriptor(Descriptor &&other) noexcept : fd_(std::exchange(other.fd_, -1)) {
-    }
+    // Moving hands the descriptor on and leaves the source empty. There is no copy: two owners would close
+    // twice.
+    Descriptor(Descriptor &&other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
     Descriptor &operator=(Descriptor &&other) noexcept {
         if (this != &other) {
             close();
@@ -26,14 +25,10 @@ public:
     Descriptor(const Descriptor &) = delete;
     Descriptor &operator=(const Descriptor &) = delete;
 
-    ~Descriptor() {
-        close();
-    }
+    ~Descriptor() { close(); }
 
     // The number, for a system call; -1 when empty. The object stays the owner.
-    [[nodiscard]] int get() const noexcept {
-        return fd_;
-    }
+    [[nodiscard]] int get() const noexcept { return fd_; }
 
     // Closes now; harmless when empty. Never retried: on Linux the number is free even after EINTR, close(2).
     void close() noexcept {

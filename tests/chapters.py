@@ -1,0 +1,79 @@
+"""The table of chapters: what each one builds, listens on, descends from and must be able to do.
+
+A new chapter is one row here, its folder, and whatever is special to it. The capabilities name the groups
+of checks in contract.py and clients.py that apply.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Chapter:
+    name: str  # the folder, and the build target
+    model: str  # one server's architecture, in a few words
+    port: int  # unless told otherwise
+    capabilities: frozenset  # of its server: groups of contract checks
+    client_capabilities: frozenset = frozenset({"client"})
+    parent: str = ""  # the chapter whose pair this one changed
+    expected_failures: frozenset = frozenset()  # checks its model must fail: the reason for the next chapter
+    threaded: bool = False  # judged under ThreadSanitizer too
+    transport: str = "tcp"
+    pairs: tuple = (("server", "client"),)  # the programs; the last pair is what children descend from
+
+    @property
+    def number(self):
+        return self.name[:2]
+
+    @property
+    def path(self):
+        return ROOT / self.name
+
+
+# The groups of the contract; a chapter's row adds them up.
+STREAM = frozenset({"stream"})  # every server that speaks TCP or a stream on a path
+CONCURRENT = STREAM | {"concurrent"}  # a client that is silent or does not read holds up nobody
+SCALING = CONCURRENT | {"descriptors", "thousand"}  # out of descriptors; 1,000 connections at once
+
+CHAPTERS = (
+    Chapter(
+        name="01_basic_tcp",
+        model="one client after another",
+        port=9527,
+        capabilities=STREAM,
+        expected_failures=frozenset({"silent-client", "peer-not-reading"}),
+        pairs=(("server", "client"), ("server_wrapped", "client_wrapped")),
+    ),
+    Chapter(
+        name="02_fork_server",
+        model="a process per client",
+        port=9999,
+        parent="01_basic_tcp",
+        capabilities=CONCURRENT | {"processes", "no-worker"},
+        client_capabilities=frozenset({"client", "duplex"}),
+    ),
+    Chapter(
+        name="03_thread_server",
+        model="a thread per client",
+        port=9999,
+        parent="02_fork_server",
+        threaded=True,
+        capabilities=SCALING | {"no-worker"},
+        client_capabilities=frozenset({"client", "duplex"}),
+    ),
+)
+
+
+def find(words):
+    """The chapter that `words` names: its number with or without the zero, its name, or an unambiguous part
+    of it. Raises LookupError with one line that says what was wrong."""
+    wanted = words.strip().rstrip("/").lower()
+    exact = [c for c in CHAPTERS if wanted in (c.name, c.number, c.number.lstrip("0"))]
+    found = exact or [c for c in CHAPTERS if wanted and wanted in c.name]
+    if len(found) == 1:
+        return found[0]
+    known = ", ".join(c.name for c in (found or CHAPTERS))
+    problem = "is ambiguous" if found else "is no chapter"
+    raise LookupError(f"'{words}' {problem}: {known}")
