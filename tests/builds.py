@@ -1,0 +1,43 @@
+"""The build folders that the tests run on, and which of their programs a check is judged on."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Build:
+    folder: Path
+    sanitizer: str  # as Meson's b_sanitize says: "none", "address,undefined", "thread"
+
+    @property
+    def label(self):
+        return {"none": "plain", "thread": "tsan"}.get(self.sanitizer, "asan")
+
+    @staticmethod
+    def at(folder):
+        """The build in `folder`. Raises ValueError with one line when Meson has not set one up there."""
+        options = Path(folder, "meson-info", "intro-buildoptions.json")
+        try:
+            found = {option["name"]: option["value"] for option in json.loads(options.read_text())}
+        except OSError:
+            raise ValueError(f"--build {folder}: no Meson build there; meson setup {folder}") from None
+        value = found["b_sanitize"]
+        return Build(Path(folder).resolve(), ",".join(value) if isinstance(value, list) else value)
+
+
+class Builds:
+    """Behaviour is judged under sanitizers where such builds are given, what is measured on the plain one;
+    a single build takes all there is."""
+
+    def __init__(self, folders):
+        self.all = [Build.at(folder) for folder in folders]
+
+    def of(self, label):
+        return [build for build in self.all if build.label == label]
+
+    def for_check(self, measured, threaded):
+        if measured:
+            return self.of("plain") or ([] if len(self.all) > 1 else self.all)
+        sanitized = self.of("asan") + (self.of("tsan") if threaded else [])
+        return sanitized or self.of("plain") or self.all

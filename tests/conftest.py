@@ -1,0 +1,39 @@
+"""Fixtures and options. The build folders come by --build, once or more; --full adds the slow checks."""
+
+import os
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(__file__))
+
+from builds import Builds  # noqa: E402
+from chapters import ROOT  # noqa: E402
+from process import raise_descriptor_limit  # noqa: E402
+
+
+def pytest_addoption(parser):
+    parser.addoption("--build", action="append", metavar="DIR", help="a Meson build folder; may be repeated")
+    parser.addoption("--full", action="store_true", help="the slow checks too")
+    parser.addoption("--chapter", metavar="NAME", help="only this chapter's tests: 02_fork_server")
+
+
+def pytest_configure(config):
+    raise_descriptor_limit()
+    folders = config.getoption("--build") or [ROOT / "build"]
+    try:
+        config.builds = Builds(folders)
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leaves out what --full or --chapter did not ask for; a test belongs to the chapters its marks name."""
+    wanted = config.getoption("--chapter")
+
+    def asked_for(item):
+        of = [mark.args[0] for mark in item.iter_markers("chapter")]
+        return (config.getoption("--full") or not item.get_closest_marker("slow")) and (not wanted or wanted in of)
+
+    config.hook.pytest_deselected(items=[item for item in items if not asked_for(item)])
+    items[:] = [item for item in items if asked_for(item)]

@@ -1,0 +1,418 @@
+"""The contract of every chapter's server, one check a promise. Nothing here depends on what the server is
+written in, or on its command line.
+
+Each check starts its own server. The ones below a rung mean nothing when that rung fails.
+"""
+
+import random
+import resource
+import signal
+import time
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from check import CannotTell, Failed, Ladder, expect_bytes
+from peer import Peer, quiet_port, state_in_kernel, upper
+from process import wait_until
+
+ladder = Ladder()
+check = ladder.check
+
+EVERY_BYTE = bytes(range(256)) + "grüße, 你好, na\u00efve\n".encode()
+WATCH = 0.4  # seconds for which CPU time is counted
+SPIN = 0.05  # a resting server takes less of a core than this; one that spins takes all it can get
+
+
+# ---- one client
+
+
+@check("starts", "The server starts, and says where it listens when it does", capability="stream")
+def starts(subject):
+    server = subject.start()
+    subject.connect(server)
+
+
+@check("answers", "A line comes back in upper case", needs="starts", capability="stream")
+def answers(subject):
+    subject.connect(subject.start()).ask(b"hello\n")
+
+
+@check("next-line", "The connection stays open: a second line is answered too", needs="answers", capability="stream")
+def next_line(subject):
+    peer = subject.connect(subject.start())
+    peer.ask(b"first\n")
+    peer.ask(b"second\n")
+
+
+@check("exact-bytes", "a-z become A-Z; every other byte comes back as it was", needs="answers", capability="stream")
+def exact_bytes(subject):
+    peer = subject.connect(subject.start())
+    peer.send(EVERY_BYTE)
+    expect_bytes(peer.receive(len(EVERY_BYTE)), upper(EVERY_BYTE))
+
+
+@check("end-of-file", "When the client ends its side, all of it is answered, and then the server closes",
+       needs="answers", capability="stream")
+def end_of_file(subject):
+    peer = subject.connect(subject.start())
+    peer.send(b"the last words")
+    peer.end()
+    expect_bytes(peer.receive(14), b"THE LAST WORDS")
+    peer.expect_end()
+
+
+@check("byte-and-end", "A byte and the end of file that come together are both seen", needs="end-of-file",
+       capability="stream")
+def byte_and_end(subject):
+    server = subject.start()
+    for said in (b"x", b"", b"y"):
+        with subject.connect(server) as peer:
+            peer.send(said)
+            peer.end()
+            expect_bytes(peer.receive(len(said)), upper(said))
+            peer.expect_end()
+
+
+@check("any-split", "However the client cuts its bytes into pieces, the same bytes come back", needs="end-of-file",
+       capability="stream")
+def any_split(subject):
+    server = subject.start()
+
+    @settings(max_examples=40, deadline=None, database=None, derandomize=True, phases=[Phase.generate],
+              suppress_health_check=list(HealthCheck))
+    @given(st.lists(st.binary(min_size=1, max_size=300), min_size=1, max_size=12))
+    def every_cut(pieces):
+        with Peer(server.address, subject.patience) as peer:
+            for piece in pieces:
+                peer.send(piece)
+            peer.end()
+            sent = b"".join(pieces)
+            expect_bytes(peer.receive(len(sent)), upper(sent))
+            peer.expect_end()
+
+    every_cut()
+
+
+@check("much-at-once", "A megabyte sent in one go comes back whole and in order", needs="end-of-file",
+       capability="stream")
+def much_at_once(subject):
+    subject.connect(subject.start()).exchange(random.Random(1).randbytes(1 << 20))
+
+
+def read_slowly(subject, size):
+    """Reads 64 KiB/s for the first second, then as fast as it can; the last byte sent is followed by the end."""
+    peer = subject.connect(subject.start(), small_buffers=True)
+    begin = time.monotonic()
+
+    def pace(received):
+        ahead = received / 65536 - (time.monotonic() - begin)
+        if received < 65536 and ahead > 0:
+            time.sleep(ahead)
+
+    peer.exchange(random.Random(2).randbytes(size), pace=pace)
+
+
+@check("slow-reader", "A client that reads slowly and ends its side after the last byte gets every byte, then the end",
+       needs="much-at-once", capability="stream")
+def slow_reader(subject):
+    read_slowly(subject, 4 << 20)
+
+
+@check("slow-reader-100mb", "100 MB reach a client that reads slowly and ends its side after the last byte",
+       needs="slow-reader", capability="stream", slow=True, measured=True)
+def slow_reader_100mb(subject):
+    read_slowly(subject, 100_000_000)
+
+
+# ---- one client after another
+
+
+@check("next-client", "When a client has left, the next one is served", needs="answers", capability="stream")
+def next_client(subject):
+    server = subject.start()
+    for number in range(5):
+        peer = subject.connect(server)
+        peer.ask(b"client number %d\n" % number)
+        peer.close()
+
+
+@check("rests", "When its clients have left, the server takes no CPU time", needs="answers", capability="stream",
+       measured=True)
+def rests(subject):
+    server = subject.start()
+    for leave in (Peer.close, Peer.end, Peer.reset):
+        peer = subject.connect(server)
+        peer.ask(b"hello\n")
+        leave(peer)
+    share = server.cpu_share(WATCH)
+    if share > SPIN:
+        raise Failed(f"{share:.0%} of a core for {WATCH:g} s, with no client that says anything: it spins")
+
+
+@check("reset", "A client that resets its connection, whenever it does, harms nobody else", needs="next-client",
+       capability="stream")
+def reset(subject):
+    server = subject.start()
+    bystander = subject.connect(server) if "concurrent" in subject.capabilities else None
+    for said in (b"", b"half a li", b"a line\n" * 1000):
+        peer = subject.connect(server)
+        peer.send(said)
+        peer.reset()
+        with Peer(server.address, subject.patience) as next_one:
+            next_one.ask(b"still there?\n")
+    answered = subject.connect(server)
+    answered.ask(b"hello\n")
+    answered.send(b"and while you work on this\n")
+    answered.reset()
+    with Peer(server.address, subject.patience) as next_one:
+        next_one.ask(b"still there?\n")
+    if bystander:
+        bystander.ask(b"not me\n")
+
+
+@check("reset-while-writing", "A client that resets while the server writes to it harms nobody else",
+       needs="reset", capability="stream")
+def reset_while_writing(subject):
+    server = subject.start()
+    greedy = subject.connect(server, small_buffers=True)
+    greedy.flood(64 << 20)
+    greedy.reset()
+    with Peer(server.address, subject.patience) as next_one:
+        next_one.ask(b"still there?\n")
+    if not server.alive():
+        raise Failed(f"the server died: {server.popen.returncode}")
+
+
+# ---- many clients at the same time
+
+
+@check("silent-client", "A client that says nothing does not hold up the next one", needs="answers",
+       capability="stream")
+def silent_client(subject):
+    server = subject.start()
+    silent = subject.connect(server)
+    subject.connect(server).ask(b"me first, then\n")
+    silent.ask(b"now me\n")
+
+
+@check("peer-not-reading", "A client that does not read its answers holds up nobody, its input is not taken without "
+       "bound, and what it is owed arrives in the end", needs="much-at-once", capability="stream")
+def peer_not_reading(subject):
+    bound = 64 << 20
+    server = subject.start()
+    stuck = subject.connect(server, small_buffers=True)
+    sent = stuck.flood(bound)
+    if sent >= bound:
+        raise Failed(f"the server took {sent >> 20} MiB from a client that reads no answers: memory has no bound")
+    subject.connect(server).ask(b"what about me?\n")
+    stuck.end()
+    expect_bytes(stuck.receive(sent), (b"ABCDEFGHIJKLMNOP" * (sent // 16 + 1))[:sent])
+    stuck.expect_end()
+
+
+@check("burst", "A hundred clients that come at the same moment are all served", needs="silent-client",
+       capability="concurrent")
+def burst(subject):
+    server = subject.start()
+    peers = [subject.connect(server) for _ in range(100)]
+    for number, peer in enumerate(peers):
+        peer.send(b"client %d of a hundred\n" % number)
+    for number, peer in enumerate(peers):
+        wanted = b"CLIENT %d OF A HUNDRED\n" % number
+        expect_bytes(peer.receive(len(wanted)), wanted, f"the answer to client {number}")
+
+
+@check("thousand", "A thousand clients are connected at once, and each is answered", needs="burst",
+       capability="thousand", measured=True)
+def thousand(subject):
+    server = subject.start()
+    peers = [subject.connect(server) for _ in range(1000)]
+    for _ in range(2):
+        for number, peer in enumerate(peers):
+            peer.send(b"client %d\n" % number)
+        for number, peer in enumerate(peers):
+            wanted = b"CLIENT %d\n" % number
+            expect_bytes(peer.receive(len(wanted)), wanted, f"the answer to client {number}")
+
+
+# ---- what it leaves behind
+
+
+def crowd(subject, server, clients):
+    """Clients that come and go in every way, eight at a time where the server can."""
+    together = 8 if "concurrent" in subject.capabilities else 1
+    for first in range(0, clients, together):
+        peers = [Peer(server.address, subject.patience) for _ in range(together)]
+        for peer in peers:
+            peer.send(b"hello\n")
+        for number, peer in enumerate(peers, first):
+            if number % 4 == 3:
+                peer.reset()
+                continue
+            peer.receive(6)
+            if number % 4 == 1:
+                peer.send(b"half a wo")
+            if number % 4 == 2:
+                peer.end()
+                peer.expect_end()
+            peer.close()
+
+
+@check("leaves-nothing", "After a thousand clients, some of which reset, no descriptor, process, thread or memory "
+       "is left behind", needs="reset", capability="stream", measured=True)
+def leaves_nothing(subject):
+    server = subject.start()
+
+    def holds():
+        return len(server.descriptors()), server.threads(), len(server.children()), len(server.zombies())
+
+    at_first = holds()
+    crowd(subject, server, 200)  # what it allocates once, it has allocated by now
+    wait_until(lambda: holds() == at_first, subject.patience,
+               lambda: "descriptors, threads, children, zombies were {} and are {} after 200 clients".format(
+                   at_first, holds()))
+    memory = server.memory()
+    crowd(subject, server, 1000)
+    wait_until(lambda: holds() == at_first, subject.patience,
+               lambda: "descriptors, threads, children, zombies were {} and are {} after 1,200 clients".format(
+                   at_first, holds()))
+    grown = server.memory() - memory
+    if grown > 1 << 20:
+        raise Failed(f"1,000 clients left {grown >> 10} KiB of memory behind")
+
+
+@check("reaps", "Children that end at the same moment are all reaped, without another client having to come",
+       needs="burst", capability="processes")
+def reaps(subject):
+    server = subject.start()
+    # One after another first: a child may end before its parent has done anything else.
+    for _ in range(3):
+        with subject.connect(server) as peer:
+            peer.end()
+            peer.expect_end()
+        wait_until(lambda: not server.zombies(), subject.patience, lambda: "a child that has ended stays a zombie")
+    peers = [subject.connect(server) for _ in range(20)]
+    for peer in peers:
+        peer.ask(b"hello\n")
+    server.popen.send_signal(signal.SIGSTOP)  # so that all their signals are one by the time it can look
+    for peer in peers:
+        peer.close()
+    try:
+        wait_until(lambda: len(server.zombies()) == 20, subject.patience,
+                   lambda: f"{20 - len(server.zombies())} of 20 children do not end with their client")
+    finally:
+        server.popen.send_signal(signal.SIGCONT)
+    wait_until(lambda: not server.zombies(), subject.patience,
+               lambda: f"{len(server.zombies())} of 20 children that ended together stay zombies")
+
+
+@check("one-holder", "The parent keeps no connection open, a child no listener", needs="silent-client",
+       capability="processes")
+def one_holder(subject):
+    server = subject.start()
+    before = server.descriptors()
+    listeners = {target for target in before.values() if target.startswith("socket:")}
+    for _ in range(3):
+        subject.connect(server).ask(b"hello\n")
+    wait_until(lambda: len(server.descriptors()) <= len(before), subject.patience,
+               lambda: f"the parent holds {len(server.descriptors()) - len(before)} connections of its children")
+    for child in server.children():
+        if listeners & set(server.descriptors(child).values()):
+            raise Failed("a child holds the listener, which it never uses: the port would outlive the server")
+
+
+# ---- when something runs out
+
+
+@check("out-of-descriptors", "Out of descriptors it neither ends nor spins, and serves who waits when one is free",
+       needs="burst", capability="descriptors", measured=True)
+def out_of_descriptors(subject):
+    server = subject.start()
+    guest = subject.connect(server)
+    guest.ask(b"hello\n")
+    used = max(server.descriptors()) + 1
+    _, hard = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (used, hard))
+    waiting = subject.connect(server)
+    waiting.send(b"is there a place for me?\n")
+    share = server.cpu_share(WATCH)
+    if not server.alive():
+        raise Failed(f"the server ended: {server.log.strip()[-200:]}")
+    if share > SPIN:
+        raise Failed(f"{share:.0%} of a core for {WATCH:g} s, while a client waits for a descriptor: it spins")
+    guest.ask(b"still here\n")
+    guest.close()
+    wanted = b"IS THERE A PLACE FOR ME?\n"
+    expect_bytes(waiting.receive(len(wanted)), wanted)
+
+
+@check("no-worker", "A client for whom no process or thread can be made is refused; all others are served",
+       needs="silent-client", capability="no-worker", measured=True)
+def no_worker(subject):
+    server, switch = subject.start_with_fault()
+    guest = subject.connect(server)
+    guest.ask(b"hello\n")
+    switch.touch()
+    refused = subject.connect(server)
+    refused.send(b"is there a place for me?\n")
+    try:
+        refused.expect_refusal()
+    except Failed:
+        if server.alive() and not switch.stat().st_size:
+            raise CannotTell("the server made no process or thread through the C library") from None
+        raise
+    guest.ask(b"still here\n")
+    switch.unlink()
+    subject.connect(server).ask(b"and now?\n")
+
+
+# ---- its start and its end
+
+
+@check("stops", "SIGTERM and SIGINT end it within 2 s, its children too, whatever its clients do", needs="answers",
+       capability="stream")
+def stops(subject):
+    for how in (signal.SIGTERM, signal.SIGINT):
+        server = subject.start()
+        peer = subject.connect(server)
+        peer.ask(b"hello\n")
+        subject.connect(server)  # silent
+        server.stop(how)
+
+
+@check("children-end", "The children end with the server, even when it is killed", needs="stops",
+       capability="processes")
+def children_end(subject):
+    server = subject.start()
+    subject.connect(server).ask(b"hello\n")
+    server.stop(signal.SIGKILL)
+
+
+@check("restart", "A new server starts on the port at once, with the old one's connection in TIME_WAIT",
+       needs="stops", capability="stream")
+def restart(subject):
+    port = quiet_port()
+    server = subject.start(port)
+    peer = subject.connect(server)
+    peer.ask(b"hello\n")
+    server.stop()  # the server ends the connection first, which leaves its side in TIME_WAIT
+    peer.expect_end()
+    client_port = peer.port
+    peer.close()
+    wait_until(lambda: state_in_kernel(port, client_port) == 6, subject.patience,
+               lambda: f"no TIME_WAIT on the server's side, but state {state_in_kernel(port, client_port)}")
+    subject.connect(subject.start(port)).ask(b"hello again\n")
+
+
+@check("second-start", "A second server on an address that is taken ends at once with an error, and the first goes on",
+       needs="answers", capability="stream")
+def second_start(subject):
+    first = subject.start(quiet_port())
+    second = subject.run(first.address[1])
+    code = second.wait(subject.patience)
+    if code == 0:
+        raise Failed("the second start ends with exit code 0, as if all were well")
+    if not second.log.strip():
+        raise Failed(f"the second start ends (exit code {code}) without a word on stderr")
+    subject.connect(first).ask(b"still you?\n")

@@ -1,0 +1,45 @@
+// A library to preload: fork and pthread_create fail with EAGAIN while the file that FAULT_SWITCH names exists,
+// and each failure adds a byte to it. RLIMIT_NPROC would do, were it not that it does not bind root. ld.so(8)
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+
+namespace {
+
+// Leaves its mark in the switch; false when there is none.
+bool switched_on() {
+    const char *path = std::getenv("FAULT_SWITCH");
+    const int file = path ? open(path, O_WRONLY | O_APPEND | O_CLOEXEC) : -1;
+    if (file == -1)
+        return false;
+    [[maybe_unused]] const ssize_t marked = write(file, "x", 1);
+    close(file);
+    return true;
+}
+
+template <typename Function>
+Function *next(const char *name) {
+    return reinterpret_cast<Function *>(dlsym(RTLD_NEXT, name));
+}
+
+}  // namespace
+
+extern "C" pid_t fork() {
+    if (switched_on()) {
+        errno = EAGAIN;
+        return -1;
+    }
+    return next<pid_t()>("fork")();
+}
+
+extern "C" int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *),
+                              void *argument) {
+    if (switched_on())
+        return EAGAIN;
+    return next<decltype(pthread_create)>("pthread_create")(thread, attributes, start, argument);
+}

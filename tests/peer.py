@@ -1,0 +1,190 @@
+"""The other end of a connection, as the tests play it: patient up to a deadline, and exact.
+
+Every wait has the peer's patience as its bound, counted anew whenever something moves; running out of it
+raises Failed, which says what was awaited.
+"""
+
+import os
+import selectors
+import socket
+import struct
+import time
+
+from check import Failed, expect_bytes, show
+
+
+def upper(data):
+    """What a right server answers: ASCII a-z change, every other byte stays. bytes.upper() is just that."""
+    return bytes(data).upper()
+
+
+class Peer:
+    """A client's socket, connected. Use as a context manager, or close()."""
+
+    def __init__(self, address, patience=4.0, small_buffers=False):
+        self.patience = patience
+        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        self.socket = socket.socket(family, socket.SOCK_STREAM)
+        if small_buffers:  # before connect: the window is announced with the SYN
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        self.socket.settimeout(patience)
+        try:
+            self.socket.connect(address)
+        except OSError as error:
+            self.socket.close()
+            raise Failed(f"cannot connect to {address[0]} port {address[1]}: {error}") from None
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    @property
+    def port(self):
+        return self.socket.getsockname()[1]
+
+    def send(self, data):
+        try:
+            self.socket.sendall(data)
+        except socket.timeout:
+            raise Failed(f"the server takes no more input: stuck for {self.patience:g} s in {show(data)}") from None
+        except OSError as error:
+            raise Failed(f"sending {show(data)}: {error.strerror}") from None
+
+    def receive(self, size):
+        """Exactly `size` bytes."""
+        got = b""
+        while len(got) < size:
+            try:
+                piece = self.socket.recv(size - len(got))
+            except socket.timeout:
+                raise Failed(f"no answer for {self.patience:g} s: {size} bytes expected, got {show(got)}") from None
+            except OSError as error:
+                raise Failed(f"{error.strerror}: {size} bytes expected, got {show(got)}") from None
+            if not piece:
+                raise Failed(f"the server closed: {size} bytes expected, got {show(got)}")
+            got += piece
+        return got
+
+    def ask(self, data):
+        """Sends `data` and holds the answer against it."""
+        self.send(data)
+        expect_bytes(self.receive(len(data)), upper(data))
+
+    def end(self):
+        """Shuts the write side: the server reads the end of file."""
+        self.socket.shutdown(socket.SHUT_WR)
+
+    def expect_end(self):
+        """The server's end of file, and not a byte before it."""
+        try:
+            extra = self.socket.recv(4096)
+        except socket.timeout:
+            raise Failed(f"the server does not close: no end of file for {self.patience:g} s") from None
+        except OSError as error:
+            raise Failed(f"{error.strerror} where the end of file was expected") from None
+        if extra:
+            raise Failed(f"more came back than was sent: {show(extra)}")
+
+    def expect_refusal(self):
+        """The connection ends without an answer: end of file or a reset."""
+        try:
+            answer = self.socket.recv(4096)
+        except socket.timeout:
+            raise Failed(f"neither answered nor refused for {self.patience:g} s") from None
+        except ConnectionResetError:
+            return
+        if answer:
+            raise Failed(f"answered, where it could not be: {show(answer)}")
+
+    def exchange(self, data, end=True, pace=lambda received: None):
+        """Sends and receives `data` at the same time, then (with `end`) the ends of file both ways.
+
+        `pace(received)` is called before each read, to read slowly. Compares every byte as it comes.
+        """
+        data = memoryview(data)
+        sent = received = 0
+        self.socket.setblocking(False)
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.socket, selectors.EVENT_READ | selectors.EVENT_WRITE)
+            while received < len(data):
+                ready = selector.select(self.patience)
+                if not ready:
+                    raise Failed(f"stuck for {self.patience:g} s: {sent} of {len(data)} bytes sent, "
+                                 f"{received} came back")
+                if ready[0][1] & selectors.EVENT_WRITE:
+                    sent += self._some(lambda: self.socket.send(data[sent:sent + 262144]), sent, received)
+                    if sent == len(data):
+                        selector.modify(self.socket, selectors.EVENT_READ)
+                        if end:
+                            self.end()
+                if ready[0][1] & selectors.EVENT_READ:
+                    pace(received)
+                    piece = self._some(lambda: self.socket.recv(262144), sent, received)
+                    if not piece:
+                        raise Failed(f"the server closed after {received} of {len(data)} bytes")
+                    expect_bytes(piece, upper(data[received:received + len(piece)]),
+                                 f"the answer (at byte {received})")
+                    received += len(piece)
+        self.socket.settimeout(self.patience)
+        if end:
+            self.expect_end()
+
+    def _some(self, call, sent, received):
+        try:
+            return call()
+        except OSError as error:
+            raise Failed(f"{error.strerror} after {sent} bytes sent and {received} received") from None
+
+    def flood(self, limit):
+        """Sends and does not read until the server takes no more, or `limit` bytes are out. Returns what went."""
+        block = b"abcdefghijklmnop" * 4096
+        sent = 0
+        self.socket.setblocking(False)
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.socket, selectors.EVENT_WRITE)
+            while sent < limit and selector.select(0.3):
+                begin = sent % 16
+                sent += self._some(lambda: self.socket.send(block[begin:begin + limit - sent]), sent, 0)
+        self.socket.settimeout(self.patience)
+        return sent
+
+    def reset(self):
+        """Ends the connection with a RST: what close does when the linger time is zero. socket(7)"""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close()
+
+    def close(self):
+        self.socket.close()
+
+
+def state_in_kernel(local_port, remote_port):
+    """The TCP state of the socket `local_port` -> `remote_port`, as in /proc/net/tcp: 1 established,
+    6 TIME_WAIT, 8 CLOSE_WAIT, 10 listening; None when there is no such socket."""
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        if not os.path.exists(table):
+            continue
+        with open(table) as lines:
+            for line in list(lines)[1:]:
+                fields = line.split()
+                ports = tuple(int(end.rpartition(":")[2], 16) for end in fields[1:3])
+                if ports == (local_port, remote_port):
+                    return int(fields[3], 16)
+    return None
+
+
+def quiet_port():
+    """A free TCP port below the kernel's ephemeral range, so that no client's own port can take it meanwhile."""
+    low = int(open("/proc/sys/net/ipv4/ip_local_port_range").read().split()[0])
+    start = 10000 + (os.getpid() * 37 + time.monotonic_ns() // 1000) % (low - 10000)
+    for port in [*range(start, low), *range(10000, start)]:
+        with socket.socket() as probe:
+            try:
+                probe.bind(("0.0.0.0", port))
+                return port
+            except OSError:
+                continue
+    raise RuntimeError("no free port below the ephemeral range")

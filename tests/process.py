@@ -1,0 +1,215 @@
+"""A program under test as a process: start it, know when it is ready, look at it through /proc, stop it.
+
+Ready is a line on its stdout, awaited against a deadline and against its death. Stop is a signal and a bounded
+wait. Everything that /proc tells covers the whole session that the program leads, so children count.
+"""
+
+import os
+import re
+import resource
+import selectors
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from check import Failed
+
+READY = re.compile(r"listening on (?:(\d+\.\d+\.\d+\.\d+)|\[([0-9a-f:.]+)\]):(\d+)\n")
+SANITIZER_REPORT = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|LeakSanitizer")
+SANITIZER_OPTIONS = {
+    "ASAN_OPTIONS": "detect_stack_use_after_return=1:abort_on_error=0",
+    "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+    "TSAN_OPTIONS": "halt_on_error=1",
+}
+POLL = 0.005  # seconds between two looks at /proc
+
+
+def raise_descriptor_limit():
+    """As many descriptors as this process may have, for it and what it starts."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def wait_until(condition, patience, failure):
+    """Polls until `condition()` is true; after `patience` seconds raises Failed(failure())."""
+    deadline = time.monotonic() + patience
+    while not condition():
+        if time.monotonic() > deadline:
+            raise Failed(failure() if callable(failure) else failure)
+        time.sleep(POLL)
+
+
+def members(session):
+    """{pid: state} of all processes whose session leader is `session`, zombies among them."""
+    found = {}
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit():
+            continue
+        try:
+            fields = Path("/proc", entry, "stat").read_text().rpartition(")")[2].split()
+        except OSError:  # it ended while we looked
+            continue
+        if int(fields[3]) == session:
+            found[int(entry)] = fields[0]
+    return found
+
+
+class Process:
+    """A program that leads a session of its own. Its stderr goes to a file; its stdout is a pipe."""
+
+    def __init__(self, command, environment=None, **popen):
+        self.command = [str(word) for word in command]
+        self.log_file = tempfile.TemporaryFile()
+        self.popen = subprocess.Popen(
+            self.command,
+            stdin=popen.pop("stdin", subprocess.DEVNULL),
+            stdout=popen.pop("stdout", subprocess.PIPE),
+            stderr=self.log_file,
+            start_new_session=True,
+            env={**os.environ, **SANITIZER_OPTIONS, **(environment or {})},
+            **popen,
+        )
+        self.pid = self.popen.pid
+
+    # ---- what it says
+
+    @property
+    def log(self):
+        """All it has written to stderr so far."""
+        return os.pread(self.log_file.fileno(), 1 << 20, 0).decode(errors="replace")
+
+    def sanitizer_report(self):
+        """The log when a sanitizer complained in it, else empty."""
+        return self.log if SANITIZER_REPORT.search(self.log) else ""
+
+    # ---- what it is doing, from /proc
+
+    def alive(self):
+        return self.popen.poll() is None
+
+    def processes(self):
+        """The pids that are running, the program's own among them."""
+        return [pid for pid, state in members(self.pid).items() if state not in "ZX"]
+
+    def children(self):
+        return [pid for pid in self.processes() if pid != self.pid]
+
+    def zombies(self):
+        return [pid for pid, state in members(self.pid).items() if state == "Z" and pid != self.pid]
+
+    def descriptors(self, pid=None):
+        """{number: target} of the open descriptors of `pid`, the program itself unless told otherwise."""
+        folder = f"/proc/{pid or self.pid}/fd"
+        found = {}
+        for number in os.listdir(folder):
+            try:
+                found[int(number)] = os.readlink(f"{folder}/{number}")
+            except OSError:  # closed while we looked
+                pass
+        return found
+
+    def threads(self):
+        return len(os.listdir(f"/proc/{self.pid}/task"))
+
+    def memory(self):
+        """Resident bytes, all processes together."""
+        total = 0
+        for pid in self.processes():
+            try:
+                total += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
+            except OSError:
+                pass
+        return total
+
+    def cpu(self):
+        """Seconds of CPU time so far, of all running processes and their threads, to the nanosecond."""
+        total = 0
+        for pid in self.processes():
+            try:
+                for task in os.listdir(f"/proc/{pid}/task"):
+                    total += int(Path(f"/proc/{pid}/task/{task}/schedstat").read_text().split()[0])
+            except OSError:
+                pass
+        return total / 1e9
+
+    def cpu_share(self, seconds):
+        """The share of one core that it takes while we watch for `seconds`."""
+        before, begin = self.cpu(), time.monotonic()
+        time.sleep(seconds)
+        return (self.cpu() - before) / (time.monotonic() - begin)
+
+    # ---- its end
+
+    def wait(self, patience):
+        """Its exit code, negative for a signal. Raises Failed when it does not end."""
+        try:
+            return self.popen.wait(patience)
+        except subprocess.TimeoutExpired:
+            raise Failed(f"still running after {patience:g} s: {' '.join(self.command)}") from None
+
+    def stop(self, how=signal.SIGTERM, patience=2.0):
+        """Ends it by the signal `how`; nothing of its session may be left after `patience` seconds."""
+        self.popen.send_signal(how)
+        self.wait(patience)
+        wait_until(lambda: not self.processes(), patience, lambda: f"left behind: processes {self.processes()}")
+
+    def kill(self):
+        """The end, whatever it takes: for clearing up, never for judging."""
+        for pid in self.processes():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        self.popen.wait()
+        if self.popen.stdout:
+            self.popen.stdout.close()
+        self.log_file.close()
+
+
+class Server(Process):
+    """A server that has said where it listens: `address` is the (host, port) to connect to."""
+
+    def __init__(self, command, patience=4.0, **rest):
+        super().__init__(command, **rest)
+        self.output = ""
+        try:
+            self.address = self.await_ready(patience)
+        except BaseException:
+            self.kill()
+            raise
+
+    def await_ready(self, patience):
+        deadline = time.monotonic() + patience
+        pipe = self.popen.stdout.fileno()
+        os.set_blocking(pipe, False)
+        with selectors.DefaultSelector() as selector:
+            selector.register(pipe, selectors.EVENT_READ)
+            while "\n" not in self.output:
+                if not selector.select(max(0, deadline - time.monotonic())):
+                    raise Failed(f"not ready after {patience:g} s: nothing says that it listens")
+                text = os.read(pipe, 4096).decode(errors="replace")
+                if not text:  # it has closed its stdout, which is what dying does
+                    raise Failed(self.obituary(patience))
+                self.output += text
+        ready = READY.fullmatch(self.output)
+        if not ready:
+            raise Failed(f"the first words on stdout are not the ready line: {self.output!r}")
+        return ready[1] or ready[2], int(ready[3])
+
+    def obituary(self, patience):
+        """How it died before it was ready, in one line, and the last of what it said."""
+        try:
+            code = self.popen.wait(patience)
+        except subprocess.TimeoutExpired:
+            return "it closed its stdout and never said that it listens"
+        how = f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
+        return f"died before it was ready ({how}): {self.log.strip()[-300:] or 'not a word on stderr'}"
+
+    def more_output(self):
+        """What it has written to stdout after the ready line."""
+        try:
+            return os.read(self.popen.stdout.fileno(), 65536).decode(errors="replace")
+        except BlockingIOError:
+            return ""
