@@ -37,7 +37,7 @@ void serve(const Descriptor &connection, const std::string &peer) {
         const ssize_t received = read(connection.get(), buffer.data(), buffer.size());
         if (received <= 0)  // 0: the client has ended its side; -1: it is gone
             break;
-        const std::span text(buffer.data(), static_cast<std::size_t>(received));
+        const std::span text = std::span(buffer).first(received);
         upper_case(text);
         if (!write_all(connection.get(), text))
             break;

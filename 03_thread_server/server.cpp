@@ -39,7 +39,7 @@ void serve(Descriptor connection, const std::string &peer) {
         const ssize_t received = read(connection.get(), buffer.data(), buffer.size());
         if (received <= 0)  // 0: the client has ended its side; -1: it is gone
             break;
-        const std::span text(buffer.data(), static_cast<std::size_t>(received));
+        const std::span text = std::span(buffer).first(received);
         upper_case(text);
         if (!write_all(connection.get(), text))
             break;
@@ -60,7 +60,7 @@ int main(int argc, char *argv[]) try {
         auto [connection, peer] = accept_connection(listener);
         try {
             std::thread(serve, std::move(connection), to_text(peer)).detach();  // [move]
-        } catch (const std::exception &error) {                                 // [thread-fails]
+        } catch (const std::exception &error) {  // [thread-fails]
             std::fprintf(stderr, "server: %s refused: thread: %s\n", to_text(peer).c_str(), error.what());
         }
     }

@@ -37,3 +37,8 @@ def pytest_collection_modifyitems(config, items):
 
     config.hook.pytest_deselected(items=[item for item in items if not asked_for(item)])
     items[:] = [item for item in items if asked_for(item)]
+
+
+@pytest.fixture(scope="session")
+def builds(request):
+    return request.config.builds

@@ -52,24 +52,22 @@ def exact_bytes(subject):
     expect_bytes(peer.receive(len(EVERY_BYTE)), upper(EVERY_BYTE))
 
 
-@check("end-of-file", "When the client ends its side, all of it is answered, and then the server closes",
-       needs="answers", capability="stream")
+@check("end-of-file", "When the client ends its side, the server closes, and not before", needs="answers",
+       capability="stream")
 def end_of_file(subject):
     peer = subject.connect(subject.start())
-    peer.send(b"the last words")
+    peer.ask(b"hello\n")
     peer.end()
-    expect_bytes(peer.receive(14), b"THE LAST WORDS")
     peer.expect_end()
 
 
-@check("byte-and-end", "A byte and the end of file that come together are both seen", needs="end-of-file",
-       capability="stream")
+@check("byte-and-end", "What comes in one packet with the end of file is answered before the server closes",
+       needs="end-of-file", capability="stream")
 def byte_and_end(subject):
     server = subject.start()
-    for said in (b"x", b"", b"y"):
+    for said in (b"x\n", b"", b"the last words\n"):
         with subject.connect(server) as peer:
-            peer.send(said)
-            peer.end()
+            peer.send_and_end(said)
             expect_bytes(peer.receive(len(said)), upper(said))
             peer.expect_end()
 
@@ -101,22 +99,21 @@ def much_at_once(subject):
 
 
 def read_slowly(subject, size):
-    """Reads 64 KiB/s for the first second, then as fast as it can; the last byte sent is followed by the end."""
-    peer = subject.connect(subject.start(), small_buffers=True)
+    """Reads nothing for half a second, then 64 KiB a second for as long, then as fast as it can; sends as fast as
+    it can all the while, and the end of file right after the last byte."""
     begin = time.monotonic()
 
-    def pace(received):
-        ahead = received / 65536 - (time.monotonic() - begin)
-        if received < 65536 and ahead > 0:
-            time.sleep(ahead)
+    def pause(received):
+        return (received + 32768) / 65536 - (time.monotonic() - begin) if received < 32768 else 0
 
-    peer.exchange(random.Random(2).randbytes(size), pace=pace)
+    peer = subject.connect(subject.start(), small_buffers=True)
+    peer.exchange(random.Random(2).randbytes(size), pause=pause)
 
 
 @check("slow-reader", "A client that reads slowly and ends its side after the last byte gets every byte, then the end",
        needs="much-at-once", capability="stream")
 def slow_reader(subject):
-    read_slowly(subject, 4 << 20)
+    read_slowly(subject, 8 << 20)
 
 
 @check("slow-reader-100mb", "100 MB reach a client that reads slowly and ends its side after the last byte",
@@ -239,6 +236,46 @@ def thousand(subject):
 # ---- what it leaves behind
 
 
+@check("reaps", "Children that end at the same moment are all reaped, without another client having to come",
+       needs="burst", capability="processes")
+def reaps(subject):
+    server = subject.start()
+    # One after another first: a child may end before its parent has done anything else.
+    for _ in range(3):
+        with subject.connect(server) as peer:
+            peer.end()
+            peer.expect_end()
+        wait_until(lambda: not server.zombies(), subject.patience, lambda: "a child that has ended stays a zombie")
+    peers = [subject.connect(server) for _ in range(20)]
+    for peer in peers:
+        peer.ask(b"hello\n")
+    server.popen.send_signal(signal.SIGSTOP)  # so that all their signals are one by the time it can look
+    for peer in peers:
+        peer.close()
+    try:
+        wait_until(lambda: len(server.zombies()) == 20, subject.patience,
+                   lambda: f"{20 - len(server.zombies())} of 20 children do not end with their client")
+    finally:
+        server.popen.send_signal(signal.SIGCONT)
+    wait_until(lambda: not server.zombies(), subject.patience,
+               lambda: f"{len(server.zombies())} of 20 children that ended together stay zombies")
+
+
+@check("one-holder", "The parent keeps no connection open, a child no listener", needs="silent-client",
+       capability="processes")
+def one_holder(subject):
+    server = subject.start()
+    before = server.descriptors()
+    listeners = {target for target in before.values() if target.startswith("socket:")}
+    for _ in range(3):
+        subject.connect(server).ask(b"hello\n")
+    wait_until(lambda: len(server.descriptors()) <= len(before), subject.patience,
+               lambda: f"the parent holds {len(server.descriptors()) - len(before)} connections of its children")
+    for child in server.children():
+        if listeners & set(server.descriptors(child).values()):
+            raise Failed("a child holds the listener, which it never uses: the port would outlive the server")
+
+
 def crowd(subject, server, clients):
     """Clients that come and go in every way, eight at a time where the server can."""
     together = 8 if "concurrent" in subject.capabilities else 1
@@ -280,46 +317,6 @@ def leaves_nothing(subject):
     grown = server.memory() - memory
     if grown > 1 << 20:
         raise Failed(f"1,000 clients left {grown >> 10} KiB of memory behind")
-
-
-@check("reaps", "Children that end at the same moment are all reaped, without another client having to come",
-       needs="burst", capability="processes")
-def reaps(subject):
-    server = subject.start()
-    # One after another first: a child may end before its parent has done anything else.
-    for _ in range(3):
-        with subject.connect(server) as peer:
-            peer.end()
-            peer.expect_end()
-        wait_until(lambda: not server.zombies(), subject.patience, lambda: "a child that has ended stays a zombie")
-    peers = [subject.connect(server) for _ in range(20)]
-    for peer in peers:
-        peer.ask(b"hello\n")
-    server.popen.send_signal(signal.SIGSTOP)  # so that all their signals are one by the time it can look
-    for peer in peers:
-        peer.close()
-    try:
-        wait_until(lambda: len(server.zombies()) == 20, subject.patience,
-                   lambda: f"{20 - len(server.zombies())} of 20 children do not end with their client")
-    finally:
-        server.popen.send_signal(signal.SIGCONT)
-    wait_until(lambda: not server.zombies(), subject.patience,
-               lambda: f"{len(server.zombies())} of 20 children that ended together stay zombies")
-
-
-@check("one-holder", "The parent keeps no connection open, a child no listener", needs="silent-client",
-       capability="processes")
-def one_holder(subject):
-    server = subject.start()
-    before = server.descriptors()
-    listeners = {target for target in before.values() if target.startswith("socket:")}
-    for _ in range(3):
-        subject.connect(server).ask(b"hello\n")
-    wait_until(lambda: len(server.descriptors()) <= len(before), subject.patience,
-               lambda: f"the parent holds {len(server.descriptors()) - len(before)} connections of its children")
-    for child in server.children():
-        if listeners & set(server.descriptors(child).values()):
-            raise Failed("a child holds the listener, which it never uses: the port would outlive the server")
 
 
 # ---- when something runs out

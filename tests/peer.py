@@ -74,6 +74,11 @@ class Peer:
         self.send(data)
         expect_bytes(self.receive(len(data)), upper(data))
 
+    def send_and_end(self, data):
+        """The data and the end of file in one packet."""
+        self.socket.send(data, socket.MSG_MORE)
+        self.end()
+
     def end(self):
         """Shuts the write side: the server reads the end of file."""
         self.socket.shutdown(socket.SHUT_WR)
@@ -100,29 +105,31 @@ class Peer:
         if answer:
             raise Failed(f"answered, where it could not be: {show(answer)}")
 
-    def exchange(self, data, end=True, pace=lambda received: None):
-        """Sends and receives `data` at the same time, then (with `end`) the ends of file both ways.
-
-        `pace(received)` is called before each read, to read slowly. Compares every byte as it comes.
-        """
+    def exchange(self, data, pause=lambda received: 0):
+        """Sends and receives `data` at the same time, each byte compared as it comes, then the ends of file both
+        ways. `pause(received)` says for how many seconds not to read yet; sending goes on meanwhile."""
         data = memoryview(data)
         sent = received = 0
         self.socket.setblocking(False)
         with selectors.DefaultSelector() as selector:
-            selector.register(self.socket, selectors.EVENT_READ | selectors.EVENT_WRITE)
+            selector.register(self.socket, selectors.EVENT_READ)
             while received < len(data):
-                ready = selector.select(self.patience)
-                if not ready:
+                wait = pause(received)
+                wanted = selectors.EVENT_WRITE * (sent < len(data)) | selectors.EVENT_READ * (wait <= 0)
+                if not wanted:
+                    time.sleep(wait)
+                    continue
+                selector.modify(self.socket, wanted)
+                ready = selector.select(self.patience if wait <= 0 else min(wait, self.patience))
+                if not ready and wait <= 0:
                     raise Failed(f"stuck for {self.patience:g} s: {sent} of {len(data)} bytes sent, "
                                  f"{received} came back")
-                if ready[0][1] & selectors.EVENT_WRITE:
+                events = ready[0][1] if ready else 0
+                if events & selectors.EVENT_WRITE:
                     sent += self._some(lambda: self.socket.send(data[sent:sent + 262144]), sent, received)
                     if sent == len(data):
-                        selector.modify(self.socket, selectors.EVENT_READ)
-                        if end:
-                            self.end()
-                if ready[0][1] & selectors.EVENT_READ:
-                    pace(received)
+                        self.end()
+                if events & selectors.EVENT_READ:
                     piece = self._some(lambda: self.socket.recv(262144), sent, received)
                     if not piece:
                         raise Failed(f"the server closed after {received} of {len(data)} bytes")
@@ -130,8 +137,7 @@ class Peer:
                                  f"the answer (at byte {received})")
                     received += len(piece)
         self.socket.settimeout(self.patience)
-        if end:
-            self.expect_end()
+        self.expect_end()
 
     def _some(self, call, sent, received):
         try:

@@ -68,3 +68,17 @@ class ServerSubject:
     def logs(self):
         """What the servers wrote to stderr, for the report of a failed check."""
         return "\n".join(server.log for server in self.servers if server.log)
+
+
+def judge(check, subject, strict=True):
+    """Lets `check` judge `subject` and clears up. Raises Failed, which says the promise, what was wrong, and what
+    the program said on stderr; or CannotTell. With `strict`, what comes to light while clearing up counts too."""
+    try:
+        check.judge(subject)
+    except Failed as failure:
+        said = subject.logs()
+        raise Failed(f"{check.title}: {failure}" + (f"\n--- stderr\n{said}" if said else "")) from None
+    finally:
+        complaints = subject.close()
+    if complaints and strict:
+        raise Failed(f"{check.title}: " + "\n".join(complaints))

@@ -1,0 +1,90 @@
+"""The suite is judged too: every check fails a program that breaks its promise, for the reason it should.
+
+Each wrong program is a diff in faulty/ against a right one. Its head names the check that must fail it, and
+words that the failure must hold. What that check depends on must pass; with --full all checks before it must.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import contract
+from chapters import CHAPTERS, ROOT
+from check import Failed
+from subject import ServerSubject, judge
+
+LADDERS = {"contract": contract.ladder}
+
+
+@dataclass(frozen=True)
+class Faulty:
+    name: str
+    source: str  # the right program that it is a diff against
+    check: str  # the id of the check that must fail it
+    reason: str  # a regular expression that the failure must match
+    build: str  # the build that it is judged on
+
+    @property
+    def chapter(self):
+        return next(chapter for chapter in CHAPTERS if self.source.startswith(chapter.name))
+
+    @property
+    def ladder(self):
+        return next(ladder for ladder in LADDERS.values() if self.check in ladder.checks)
+
+
+def read(diff):
+    text = diff.read_text()
+    found = {key: re.search(rf"^{key}: (.*)$", text, re.MULTILINE) for key in ("Fails", "Build")}
+    source = re.search(r"^--- a/(.*)$", text, re.MULTILINE)[1]
+    check, _, reason = found["Fails"][1].partition(": ")
+    return Faulty(diff.stem, source, check, reason.strip(), found["Build"][1] if found["Build"] else "plain")
+
+
+FAULTY = [read(diff) for diff in sorted(Path(__file__).parent.glob("faulty/*.diff"))]
+
+
+def pytest_generate_tests(metafunc):
+    if "faulty" in metafunc.fixturenames:
+        metafunc.parametrize("faulty", [
+            pytest.param(faulty, id=faulty.name, marks=[pytest.mark.chapter(faulty.chapter.name)] +
+                         [pytest.mark.slow] * faulty.ladder[faulty.check].slow)
+            for faulty in FAULTY
+        ])
+
+
+def subject_for(faulty, builds, patience):
+    build = (builds.of(faulty.build) or [None])[0]
+    if not build:
+        pytest.skip(f"judged on a {faulty.build} build, and none is given")
+    program = build.folder / "tests" / "faulty" / faulty.name
+    return ServerSubject([program, "--port", "{port}"], faulty.chapter.capabilities, patience,
+                         build.folder / "tests" / "libfault.so")
+
+
+def climb(faulty, full):
+    """The checks that must pass, and last the one that must fail."""
+    if not full:
+        return faulty.ladder.up_to(faulty.check)
+    everything = list(faulty.ladder)
+    before = everything[:list(faulty.ladder.checks).index(faulty.check)]
+    return [check for check in before if check.capability in faulty.chapter.capabilities and not check.slow and
+            check.id not in faulty.chapter.expected_failures] + [faulty.ladder[faulty.check]]
+
+
+def test_fails_at_its_check(faulty, builds, request):
+    *passing, failing = climb(faulty, request.config.getoption("--full"))
+    for check in passing:
+        judge(check, subject_for(faulty, builds, patience=8.0), strict=False)
+    with pytest.raises(Failed) as failure:
+        judge(failing, subject_for(faulty, builds, patience=1.0))
+    assert re.search(faulty.reason, str(failure.value)), failure.value
+
+
+def test_every_check_has_a_faulty_program():
+    proven = {faulty.check for faulty in FAULTY}
+    checks = {id for ladder in LADDERS.values() for id in ladder.checks}
+    assert not checks - proven, "no program fails these checks"
+    assert not proven - checks, "these checks do not exist"
