@@ -55,7 +55,7 @@ void serve(const Descriptor &connection, const std::string &peer) {
 }
 
 // The children that have ended by now: SIGCHLDs that come together arrive as one. [reap]
-void reap(int) {
+void reap(int /*signal*/) {
     const int interrupted = errno;
     while (waitpid(-1, nullptr, WNOHANG) > 0) {
     }

@@ -37,6 +37,7 @@ extern "C" pid_t fork() {
     return next<pid_t()>("fork")();
 }
 
+// NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): glibc's begin with underscores
 extern "C" int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *),
                               void *argument) {
     if (switched_on())

@@ -1,0 +1,29 @@
+"""All our C++ is as .clang-format and .clang-tidy want it, and Meson builds it without a warning."""
+
+import shutil
+import subprocess
+
+import pytest
+
+from chapters import ROOT
+
+SOURCES = sorted(path.relative_to(ROOT) for pattern in ("wrap/*.h", "[01][0-9]_*/*.cpp", "tests/*.cpp", "tests/unit/*.cpp")
+                 for path in ROOT.glob(pattern))
+
+pytestmark = pytest.mark.slow
+
+
+def run(tool, *arguments):
+    assert shutil.which(tool), f"{tool} is missing: ./lab doctor says how to install it"
+    result = subprocess.run([tool, *arguments], cwd=ROOT, text=True, capture_output=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=str)
+def test_format(source):
+    run("clang-format", "--dry-run", "--Werror", str(source))
+
+
+@pytest.mark.parametrize("source", [source for source in SOURCES if source.suffix == ".cpp"], ids=str)
+def test_tidy(source, builds):
+    run("clang-tidy", "-p", str(builds.all[0].folder), "--quiet", str(source))
