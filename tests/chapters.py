@@ -14,6 +14,9 @@ ROOT = Path(__file__).resolve().parent.parent
 class Chapter:
     name: str  # the folder, and the build target
     model: str  # one server's architecture, in a few words
+    model_zh: str
+    idea: str  # the one new thing in it
+    idea_zh: str
     port: int  # unless told otherwise
     capabilities: frozenset  # of its server: groups of contract checks
     client_capabilities: frozenset = frozenset({"client"})
@@ -41,6 +44,9 @@ CHAPTERS = (
     Chapter(
         name="01_basic_tcp",
         model="one client after another",
+        model_zh="一个客户端接一个客户端",
+        idea="socket, bind, listen, accept; byte order; addresses",
+        idea_zh="socket、bind、listen、accept；字节序；地址",
         port=9527,
         capabilities=STREAM,
         expected_failures=frozenset({"silent-client", "peer-not-reading"}),
@@ -49,6 +55,9 @@ CHAPTERS = (
     Chapter(
         name="02_fork_server",
         model="a process per client",
+        model_zh="每个客户端一个进程",
+        idea="a process per connection; reaping",
+        idea_zh="每个连接一个进程；回收子进程",
         port=9999,
         parent="01_basic_tcp",
         capabilities=CONCURRENT | {"processes", "no-worker"},
@@ -57,6 +66,9 @@ CHAPTERS = (
     Chapter(
         name="03_thread_server",
         model="a thread per client",
+        model_zh="每个客户端一个线程",
+        idea="a thread per connection; who owns the descriptor",
+        idea_zh="每个连接一个线程；描述符归谁所有",
         port=9999,
         parent="02_fork_server",
         threaded=True,

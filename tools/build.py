@@ -1,0 +1,65 @@
+"""Build folders: set up once, then brought up to date, by one process at a time."""
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+
+from common import BUILD, ROOT, Trouble, call, say
+
+
+@contextmanager
+def locked(folder, how):
+    """ninja takes no lock of its own, and two of them in one folder spoil it: one builds (LOCK_EX), many may look."""
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise Trouble(f"cannot make {error.filename}: {error.strerror}") from None
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, how | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"waiting for another build in {folder.name}")
+            fcntl.flock(descriptor, how)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def is_set_up(folder):
+    """Whether Meson has set it up to its end, and for this place: a copied or moved tree brings its old folder."""
+    try:
+        info = json.loads((folder / "meson-info" / "meson-info.json").read_text())
+    except (OSError, ValueError):
+        return False
+    return info["directories"]["source"] == str(ROOT) and (folder / "build.ninja").exists()
+
+
+def set_up(folder, options):
+    if not os.access(folder, os.W_OK):
+        raise Trouble(f"cannot write in {folder}: it belongs to somebody else")
+    again = ["--wipe"] if (folder / "meson-private" / "cmd_line.txt").exists() else []
+    say(f"setting up {folder.name}")
+    if call(["meson", "setup", *again, *options, folder, ROOT], stdin=subprocess.DEVNULL, stdout=sys.stderr) != 0:
+        raise Trouble(f"setting up {folder.name} failed: see above")
+
+
+def is_up_to_date(folder, targets):
+    plan = ["ninja", "-C", folder, "-n", *targets]
+    return is_set_up(folder) and "no work to do" in subprocess.run(plan, capture_output=True, text=True).stdout
+
+
+def build(targets=(), folder=BUILD, options=()):
+    """Brings `targets` up to date, all there is unless told otherwise. Raises Trouble when that fails."""
+    with locked(folder, fcntl.LOCK_SH):
+        if is_up_to_date(folder, targets):
+            return
+    with locked(folder, fcntl.LOCK_EX):
+        if not is_set_up(folder):
+            set_up(folder, options)
+        say(f"building {' '.join(targets) or 'everything'} in {folder.name}")
+        if call(["ninja", "-C", folder, *targets], stdin=subprocess.DEVNULL, stdout=sys.stderr) != 0:
+            raise Trouble(f"building {folder.name} failed: see above")

@@ -1,0 +1,48 @@
+"""What every command needs: where things are, how trouble is told, how another program is run."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "build"
+sys.path.insert(1, str(ROOT / "tests"))  # the table of chapters and the handle on a server are the suite's
+
+from chapters import CHAPTERS, find  # noqa: E402
+
+USAGE = 2  # the exit code of a command line that cannot be carried out
+
+
+class Trouble(Exception):
+    """The end of a command: one line for the reader, and the exit code."""
+
+    def __init__(self, line, code=1):
+        super().__init__(line)
+        self.code = code
+
+
+def find_chapter(words):
+    try:
+        return find(words)
+    except LookupError as error:
+        raise Trouble(error.args[0], USAGE) from None
+
+
+def say(line):
+    """What is going on, on stderr: stdout is for what was asked for."""
+    print(f"lab: {line}", file=sys.stderr, flush=True)
+
+
+def call(command, **rest):
+    """Runs a program to its end, whatever interrupts us. Returns its exit code."""
+    with subprocess.Popen([str(word) for word in command], **rest) as process:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:  # the terminal has interrupted it as well
+            process.wait()
+            raise
+        except BaseException:
+            process.send_signal(signal.SIGINT)
+            process.wait()
+            raise

@@ -1,0 +1,74 @@
+"""./lab doctor: what this machine lacks, and the one command that installs it."""
+
+import os
+import re
+import resource
+import shutil
+import subprocess
+import sys
+
+import packages
+from common import USAGE, Trouble
+
+NEEDED = ("core", "test")
+DESCRIPTORS = 10_500  # for 10,000 connections
+
+
+def show(line):
+    """Prints a line with Rich's markup, as plain text where there is no Rich."""
+    try:
+        from rich.console import Console
+    except ImportError:
+        print(re.sub(r"\[/?\w*\]", "", line))
+    else:
+        Console(highlight=False, soft_wrap=True).print(line)
+
+
+def show_packages():
+    for package in packages.listed():
+        if package.found():
+            mark = "[green]ok      [/]"
+        elif package.group in NEEDED:
+            mark = "[red]missing [/]"
+        else:
+            mark = "absent  "
+        show(f"{mark}  {package.group:5} {package.name}")
+
+
+def permitted(*command):
+    """Whether the command succeeds; None when it is not there."""
+    if not shutil.which(command[0]):
+        return None
+    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True).returncode == 0
+
+
+def limits():
+    """(what, whether it is so, what it is good for): no package mends these."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    enough = hard == resource.RLIM_INFINITY or hard >= DESCRIPTORS
+    namespace = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--net"]
+    return [
+        (f"open files (ulimit -Hn is {hard})", enough, f"{DESCRIPTORS} for 10,000 connections"),
+        ("tracing another process", permitted("strace", "-o", os.devnull, "true"), "tests that make a system call fail"),
+        ("a network namespace", permitted(*namespace, "true"), "tests that use fixed ports"),
+    ]
+
+
+def show_limits():
+    for what, so, purpose in limits():
+        mark = {True: "[green]ok      [/]", False: "[red]not here[/]", None: "unknown "}[so]
+        show(f"{mark}  limit {what}: {purpose}")
+
+
+def main(words):
+    if words:
+        raise Trouble(f"doctor takes no arguments; what is '{words[0]}'?", USAGE)
+    show_packages()
+    show_limits()
+    lacking = packages.missing(*NEEDED)
+    if not lacking:
+        show("\nNothing that ./lab run and ./lab test need is missing.")
+        return 0
+    sys.stdout.flush()
+    show("\nThis installs what is missing:\n  " + packages.how_to_install(lacking))
+    return 1

@@ -1,0 +1,39 @@
+#!/bin/sh
+# install.sh PACKAGE...        installs Debian packages: as root, or through sudo. Says so first; where it may not, it
+#                              names the command and exits 1. All of it on stderr: stdout is the calling command's.
+# install.sh --how PACKAGE...  prints the command instead.
+
+if [ "$1" = --how ]; then how=yes && shift; else exec >&2; fi
+
+if ! command -v apt-get >/dev/null; then
+    echo "lab: this machine has no apt-get; by its own means, install what Debian calls: $*"
+    exit 1
+fi
+
+install="apt-get install -y --no-install-recommends $*"
+if [ "$(id -u)" = 0 ]; then
+    may=yes command="apt-get update && $install"
+elif command -v sudo >/dev/null; then
+    sudo=sudo command="sudo apt-get update && sudo $install"
+    [ "$how" ] || { sudo -n true 2>/dev/null || { [ -t 2 ] && sudo -v; }; } && may=yes
+else
+    command="su -c 'apt-get update && $install'"
+fi
+[ "$how" ] && echo "$command" && exit
+
+if [ ! "$may" ]; then
+    echo "lab: missing, and only root may install it: $*"
+    echo "lab: this does: $command"
+    exit 1
+fi
+
+# stdin is the calling command's too. Package lists may be absent or old; one that cannot be had may not be needed.
+# needrestart, where it is installed, would restart services of the machine.
+apt_get() {
+    $sudo env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 apt-get -q -o DPkg::Lock::Timeout=120 "$@" </dev/null
+}
+echo "lab: installing what is missing: $command"
+apt_get update
+apt_get install -y --no-install-recommends "$@" && exit
+echo "lab: apt-get did not install it: see above"
+exit 1

@@ -1,0 +1,55 @@
+"""./lab COMMAND: finds the command and carries it out; every end that it can come to is told in one line."""
+
+import importlib
+import os
+import signal
+import sys
+from pathlib import Path
+
+from common import USAGE, Trouble, say
+
+COMMANDS = ("run", "test", "diff", "doctor")
+
+
+def carry_out(words):
+    if "--help" in words or "-h" in words:
+        print(Path(__file__).with_name("help.txt").read_text(), end="")
+        return 0
+    if words[0] not in COMMANDS:
+        raise Trouble(f"there is no command '{words[0]}': ./lab help shows them", USAGE)
+    return importlib.import_module(words[0]).main(words[1:])
+
+
+def main(words):
+    # A server leads a session of its own: whatever ends us must pass through the code that stops it.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, frame: sys.exit(128 + number))
+    if sys.stdout is None or sys.stderr is None:
+        raise Trouble("stdout and stderr must not be closed")
+    if sys.stdin is None:
+        os.open(os.devnull, os.O_RDONLY)  # or the next file that is opened would be the client's stdin
+    sys.stdout.reconfigure(errors="replace")
+    code = carry_out(words)
+    sys.stdout.flush()
+    return code
+
+
+def end(words):
+    try:
+        return main(words)
+    except Trouble as trouble:
+        say(trouble)
+        return trouble.code
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except BrokenPipeError:  # who read our output has seen enough
+        code = 128 + signal.SIGPIPE
+    except OSError as error:
+        say(f"{error.filename or 'stdout'}: {error.strerror}")
+        code = 1
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what stdout would not take is not tried again
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(end(sys.argv[1:]))
