@@ -1,45 +1,88 @@
-"""What is judged: a command that starts a server, with all that a check starts and opens while it judges."""
+"""What is judged: anybody's server, one of our own, or one of our clients, with all that a check starts and opens
+while it judges."""
 
+import os
+import select
+import shutil
+import socket
+import subprocess
 import tempfile
 from pathlib import Path
 
-from check import CannotTell, Failed
+from check import CannotTell, Failed, show
 from peer import Peer
-from process import Process, Server
+from process import Process, Server, wait_until
 
 
-class ServerSubject:
-    """A server program. A check asks it to start, connects to it, and need not clear up: close() does."""
+class Subject:
+    """A program. A check starts it, and whatever is to stand at its other end, and need not clear up: close() does."""
 
-    def __init__(self, command, capabilities, patience=4.0, fault_library=None):
+    def __init__(self, command, capabilities, patience=4.0):
         self.command = command  # words; {port} stands for the port
         self.capabilities = capabilities
         self.patience = patience  # seconds, for whatever a check waits for
-        self.fault_library = fault_library
-        self.servers = []
+        self.processes = []
         self.peers = []
+        self.folders = []
+
+    def clears(self, process):
+        """Has close() end `process` too. Returns it."""
+        self.processes.append(process)
+        return process
+
+    def launch(self, *words):
+        """The program started with `words` instead, which it may not take."""
+        return self.clears(Process([self.command[0], *words]))
+
+    def close(self):
+        """Ends all that was started. Returns what the tests must know besides: a program that would not stop,
+        a sanitizer's report."""
+        complaints = []
+        for peer in self.peers:
+            peer.close()
+        for process in self.processes:
+            if process.alive():
+                try:
+                    process.stop()
+                except Failed as failure:
+                    complaints.append(str(failure))
+            if process.sanitizer_report():
+                complaints.append(process.sanitizer_report())
+            process.kill()
+        for folder in self.folders:
+            shutil.rmtree(folder)
+        return complaints
+
+    def logs(self):
+        """What the programs wrote to stderr, for the report of a failed check."""
+        return "\n".join(process.log for process in self.processes if process.log)
+
+
+class ServerSubject(Subject):
+    """A server, of whatever make: all that is known of its command line is where the port stands."""
+
+    def __init__(self, command, capabilities, patience=4.0, fault_library=None):
+        super().__init__(command, capabilities, patience)
+        self.fault_library = fault_library
 
     def command_for(self, port):
         return [str(word).replace("{port}", str(port)) for word in self.command]
 
     def start(self, port=0, **rest):
         """A running server, ready. Raises Failed when it does not become ready."""
-        server = Server(self.command_for(port), patience=self.patience, **rest)
-        self.servers.append(server)
-        return server
+        return self.clears(Server(self.command_for(port), patience=self.patience, **rest))
 
     def run(self, port):
         """The same program, started without waiting for it to be ready."""
-        process = Process(self.command_for(port))
-        self.servers.append(process)
-        return process
+        return self.clears(Process(self.command_for(port)))
 
     def start_with_fault(self):
         """A server in which making a process or a thread fails while the returned file exists; each failure
         adds a byte to it. Works on programs that call fork and pthread_create through the C library."""
         if not self.fault_library or not Path(self.fault_library).exists():
             raise CannotTell("the library that makes fork and thread creation fail is not built")
-        switch = Path(tempfile.mkdtemp(prefix="fault-")) / "switch"
+        self.folders.append(tempfile.mkdtemp(prefix="fault-"))
+        switch = Path(self.folders[-1], "switch")
         environment = {"LD_PRELOAD": str(self.fault_library), "FAULT_SWITCH": str(switch)}
         return self.start(environment=environment), switch
 
@@ -48,26 +91,137 @@ class ServerSubject:
         self.peers.append(peer)
         return peer
 
-    def close(self):
-        """Ends all that was started. Returns what the tests must know besides: a server that would not stop,
-        a sanitizer's report."""
-        complaints = []
-        for peer in self.peers:
-            peer.close()
-        for server in self.servers:
-            if server.alive():
-                try:
-                    server.stop()
-                except Failed as failure:
-                    complaints.append(str(failure))
-            if server.sanitizer_report():
-                complaints.append(server.sanitizer_report())
-            server.kill()
-        return complaints
 
-    def logs(self):
-        """What the servers wrote to stderr, for the report of a failed check."""
-        return "\n".join(server.log for server in self.servers if server.log)
+class OwnSubject(ServerSubject):
+    """One of our own servers: its command line is known, so a check may start it with other words."""
+
+    def __init__(self, program, default_port, *rest):
+        super().__init__([program, "--port", "{port}"], *rest)
+        self.default_port = default_port
+
+    def serve(self, *words, within=()):
+        """A server started with `words`, ready; `within` is the command that runs it, if there is one."""
+        return self.clears(Server([*within, self.command[0], *words], patience=self.patience))
+
+
+def readable(source, seconds):
+    """Whether there is something to read within `seconds`; an end of file is something."""
+    waiter = select.poll()
+    waiter.register(source, select.POLLIN)
+    return bool(waiter.poll(seconds * 1000))
+
+
+class Client(Process):
+    """A client at whose keyboard we sit, stdin being a pipe unless told otherwise, and whose screen we read."""
+
+    def __init__(self, command, patience, stdin=subprocess.PIPE):
+        super().__init__(command, stdin=stdin, bufsize=0)
+        self.patience = patience
+
+    def type(self, text):
+        """At most what a pipe holds: more comes from a file."""
+        try:
+            self.popen.stdin.write(text)
+        except BrokenPipeError:
+            raise Failed(f"nobody reads its input any more: {show(text)} could not be typed") from None
+
+    def end_input(self):
+        self.popen.stdin.close()
+
+    def read(self, size):
+        """The next `size` bytes that it prints."""
+        got = self.read_to_end(size)
+        if len(got) < size:
+            raise Failed(f"its output ends: {size} bytes expected, got {show(got)}")
+        return got
+
+    def read_to_end(self, limit=1 << 62):
+        """What it prints until its output ends, or `limit` bytes of it."""
+        got = bytearray()
+        while len(got) < limit:
+            if not readable(self.popen.stdout, self.patience):
+                raise Failed(f"nothing is printed for {self.patience:g} s, after {show(got)}")
+            piece = os.read(self.popen.stdout.fileno(), min(65536, limit - len(got)))
+            if not piece:
+                break
+            got += piece
+        return bytes(got)
+
+    def printed(self):
+        """What it has printed by now, and nobody has read."""
+        got = b""
+        while readable(self.popen.stdout, 0) and (piece := os.read(self.popen.stdout.fileno(), 65536)):
+            got += piece
+        return got
+
+    def kill(self):
+        super().kill()
+        if self.popen.stdin:
+            self.popen.stdin.close()
+
+
+class PlayedServer(Peer):
+    """The server's end of a connection, which the check plays; `name` is what the client calls the server."""
+
+    def __init__(self, connection, patience):
+        self.socket = connection
+        self.patience = patience
+        self.socket.settimeout(patience)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.name = f"127.0.0.1:{self.port}"
+
+    def receive(self, size):
+        got = self.receive_to_end(size)
+        if len(got) < size:
+            raise Failed(f"the client ended its side: {size} bytes expected, got {show(got)}")
+        return got
+
+    def receive_to_end(self, limit=1 << 62):
+        """What the client sends until it ends its side, or `limit` bytes of it."""
+        got = bytearray()
+        while len(got) < limit:
+            try:
+                piece = self.socket.recv(min(65536, limit - len(got)))
+            except socket.timeout:
+                raise Failed(f"nothing comes from the client for {self.patience:g} s, no end of file either, "
+                             f"after {show(got)}") from None
+            except OSError as error:
+                raise Failed(f"{error.strerror}, after {show(got)} from the client") from None
+            if not piece:
+                break
+            got += piece
+        return bytes(got)
+
+
+class ClientSubject(Subject):
+    """One of our own clients, and the right server of its chapter."""
+
+    def __init__(self, program, server, capabilities, patience=4.0):
+        super().__init__([program, "--host", "{host}", "--port", "{port}"], capabilities, patience)
+        self.server = server
+
+    def serve(self, host="127.0.0.1"):
+        """The chapter's server, ready. It logs who comes, so that a check can tell whether anybody did."""
+        return self.clears(Server([self.server, "--host", host, "--port", "0", "--verbose"], self.patience))
+
+    def client(self, address, screen="", **rest):
+        """The client, started for the server at `address`; its stdout is the file `screen`, if that is named."""
+        host, port = address[:2]
+        command = [str(word).replace("{host}", host).replace("{port}", str(port)) for word in self.command]
+        if screen:
+            command = ["sh", "-c", 'exec "$@" >"$0"', screen, *command]
+        return self.clears(Client(command, self.patience, **rest))
+
+    def play(self, **rest):
+        """The client, and the other end of its connection, where the check plays the server."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            client = self.client(listener.getsockname(), **rest)
+            wait_until(lambda: readable(listener, 0) or not client.alive(), self.patience, "it does not connect")
+            if not readable(listener, 0):
+                raise Failed(f"it never connects, and ends (exit code {client.popen.returncode})")
+            server = PlayedServer(listener.accept()[0], self.patience)
+        self.peers.append(server)
+        return client, server
 
 
 def judge(check, subject, strict=True):

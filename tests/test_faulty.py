@@ -10,12 +10,10 @@ from pathlib import Path
 
 import pytest
 
-import contract
-from chapters import CHAPTERS, ROOT
+from chapters import CHAPTERS
 from check import Failed
-from subject import ServerSubject, judge
-
-LADDERS = {"contract": contract.ladder}
+from subject import judge
+from sweep import KINDS
 
 
 @dataclass(frozen=True)
@@ -31,8 +29,12 @@ class Faulty:
         return next(chapter for chapter in CHAPTERS if self.source.startswith(chapter.name))
 
     @property
+    def kind(self):
+        return next(kind for kind in KINDS.values() if self.check in kind.ladder.checks)
+
+    @property
     def ladder(self):
-        return next(ladder for ladder in LADDERS.values() if self.check in ladder.checks)
+        return self.kind.ladder
 
 
 def read(diff):
@@ -60,8 +62,7 @@ def subject_for(faulty, builds, patience):
     if not build:
         pytest.skip(f"judged on a {faulty.build} build, and none is given")
     program = build.folder / "tests" / "faulty" / faulty.name
-    return ServerSubject([program, "--port", "{port}"], faulty.chapter.capabilities, patience,
-                         build.folder / "tests" / "libfault.so")
+    return faulty.kind.subject(program, faulty.chapter, build, patience)
 
 
 def climb(faulty, full):
@@ -70,7 +71,8 @@ def climb(faulty, full):
         return faulty.ladder.up_to(faulty.check)
     everything = list(faulty.ladder)
     before = everything[:list(faulty.ladder.checks).index(faulty.check)]
-    return [check for check in before if check.capability in faulty.chapter.capabilities and not check.slow and
+    asked_for = faulty.kind.capabilities(faulty.chapter)
+    return [check for check in before if check.capability in asked_for and not check.slow and
             check.id not in faulty.chapter.expected_failures] + [faulty.ladder[faulty.check]]
 
 
@@ -85,6 +87,8 @@ def test_fails_at_its_check(faulty, builds, request):
 
 def test_every_check_has_a_faulty_program():
     proven = {faulty.check for faulty in FAULTY}
-    checks = {id for ladder in LADDERS.values() for id in ladder.checks}
+    everywhere = [id for kind in KINDS.values() for id in kind.ladder.checks]
+    checks = set(everywhere)
+    assert len(checks) == len(everywhere), "two ladders have a check of the same name"
     assert not checks - proven, "no program fails these checks"
     assert not proven - checks, "these checks do not exist"

@@ -1,0 +1,125 @@
+"""A sweep: the programs of all chapters against the checks of one ladder, each on the builds it is judged on.
+
+What a program does not pass is remembered, so that a check that needs it is skipped instead of failing too.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable
+
+import pytest
+
+import clients
+import contract
+import own
+from builds import Build
+from chapters import CHAPTERS, Chapter
+from check import CannotTell, Check, Failed, Ladder
+from subject import ClientSubject, OwnSubject, ServerSubject, judge
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of program: its checks, those of them that a chapter asks for, and what they judge."""
+
+    ladder: Ladder
+    role: int  # which of a chapter's pair it is
+    capabilities: Callable  # of a chapter
+    subject: Callable  # of a program of this kind, a chapter, a build, the patience
+
+
+def capabilities_of_server(chapter):
+    return chapter.capabilities
+
+
+def fault_library(build):
+    return build.folder / "tests" / "libfault.so"
+
+
+def server_subject(program, chapter, build, patience):
+    command = [program, "--port", "{port}"]
+    return ServerSubject(command, chapter.capabilities, patience, fault_library(build))
+
+
+def own_subject(program, chapter, build, patience):
+    return OwnSubject(program, chapter.port, chapter.capabilities, patience, fault_library(build))
+
+
+def client_subject(program, chapter, build, patience):
+    server = dict(map(reversed, chapter.pairs)).get(Path(program).name, chapter.pairs[-1][0])
+    return ClientSubject(program, build.folder / chapter.name / server, chapter.client_capabilities, patience)
+
+
+KINDS = {
+    "contract": Kind(contract.ladder, 0, capabilities_of_server, server_subject),
+    "own": Kind(own.ladder, 0, capabilities_of_server, own_subject),
+    "clients": Kind(clients.ladder, 1, lambda chapter: chapter.client_capabilities, client_subject),
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One program on one build before one check."""
+
+    kind: Kind
+    chapter: Chapter
+    program: str
+    build: Build
+    check: Check
+
+    @property
+    def path(self):
+        return self.build.folder / self.chapter.name / self.program
+
+    @property
+    def name(self):
+        first = self.program in self.chapter.pairs[0]
+        return self.chapter.name if first else f"{self.chapter.name}/{self.program}"
+
+    def subject(self, patience):
+        return self.kind.subject(self.path, self.chapter, self.build, patience)
+
+
+def cases(kind, builds):
+    for chapter in CHAPTERS:
+        for pair in chapter.pairs:
+            for check in kind.ladder:
+                if check.capability in kind.capabilities(chapter):
+                    for build in builds.for_check(check.measured, chapter.threaded):
+                        yield Case(kind, chapter, pair[kind.role], build, check)
+
+
+def parametrize(metafunc, kind, expected=lambda case: "", excused=lambda case: False):
+    """One test for each case, but the `excused`. Where `expected` gives a reason, the case must fail."""
+    rows = []
+    for case in cases(kind, metafunc.config.builds):
+        if excused(case):
+            continue
+        marks = [pytest.mark.chapter(case.chapter.name),
+                 pytest.mark.xdist_group(f"{case.chapter.name}-{case.program}-{case.build.label}")]
+        if case.check.slow:
+            marks.append(pytest.mark.slow)
+        if expected(case):
+            marks.append(pytest.mark.xfail(raises=Failed, strict=True, reason=expected(case)))
+        rows.append(pytest.param(case, marks=marks, id=f"{case.name}-{case.build.label}-{case.check.id}"))
+    metafunc.parametrize("case", rows)
+
+
+failed = {}  # a program's path -> ids of the checks that it did not pass in this run
+
+
+def climb(case, expected=""):
+    """Has the check of `case` judge its program, unless a check that it needs has failed. Where a failure is
+    `expected` it is not waited for as long, and says nothing about the checks that need this one."""
+    broken = failed.setdefault(case.path, set())
+    if case.check.needs in broken:
+        broken.add(case.check.id)
+        pytest.skip(f"needs {case.check.needs}, which this program does not pass")
+    try:
+        judge(case.check, case.subject(patience=1.0 if expected else 8.0))
+    except CannotTell as reason:
+        pytest.skip(str(reason))
+    except Failed:
+        if not expected:
+            broken.add(case.check.id)
+        raise

@@ -1,0 +1,131 @@
+"""The suite is judged too: where there is no server no check passes, nor for a client that connects to none.
+
+The programs here stand where a server or a client should: dead, asleep, lying, mute. What such a program may
+pass all the same is listed, with the reason.
+"""
+
+import dataclasses
+import re
+import sys
+import time
+
+import pytest
+
+from chapters import CHAPTERS
+from check import CannotTell, Failed
+from process import Server
+from subject import ServerSubject, judge
+from sweep import KINDS
+
+SOON = 0.3  # seconds of patience: none of these programs ever does what is waited for
+DEPEND_ON_THE_MACHINE = {"ipv6", "default-port", "client-ipv6"}  # only these may be unable to tell
+ANY_CHAPTER = dataclasses.replace(CHAPTERS[-1], capabilities=frozenset().union(*(c.capabilities for c in CHAPTERS)))
+
+# It takes --host and --port and the default port, so that its ready line is what a right server would say.
+SPEAKING = f"""#!{sys.executable} -I
+import signal, socket, sys
+words = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+host, port = words.get("--host", "127.0.0.1"), int(words.get("--port", {ANY_CHAPTER.port}))
+listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+listener.bind((host, port))
+LISTEN
+print("listening on " + (f"[{{host}}]" if ":" in host else host) + f":{{listener.getsockname()[1]}}", flush=True)
+held = []
+while True:
+    WAIT
+"""
+
+PROGRAMS = {
+    # in the server's place
+    "dead": "#!/bin/sh\necho 'no such luck' >&2\nexit 3\n",
+    "asleep": "#!/bin/sh\nexec sleep 1000\n",
+    "lying": SPEAKING.replace("LISTEN", "").replace("WAIT", "signal.pause()"),
+    "mute": SPEAKING.replace("LISTEN", "listener.listen(1000)").replace("WAIT", "held.append(listener.accept())"),
+    # in the client's place, and asleep too
+    "true": "#!/bin/sh\nexit 0\n",
+    "cat": "#!/bin/sh\nexec cat\n",
+    "upper": f"#!{sys.executable} -I\nimport os\nwhile piece := os.read(0, 65536): os.write(1, piece.upper())\n",
+}
+
+# What must be said of each.
+SAID_OF = {
+    "dead": r"died before it was ready \(exit code 3\): no such luck|expected, not 3.*no such luck",
+    "asleep": r"not ready after|still running after",
+    "lying": r"cannot connect|still running after|no socket listens|one line on stderr expected",
+}
+
+# What a server that accepts and never answers may pass.
+PASSED_BY_MUTE = {
+    "starts": "it asks for a listener, and no more",
+    "default-port": "that it listens must do: nobody here can talk to it in its own network namespace",
+}
+
+
+@pytest.fixture(scope="session")
+def programs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("programs")
+    for name, text in PROGRAMS.items():
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
+    return folder
+
+
+@pytest.fixture
+def patient_start(monkeypatch):
+    """Whoever does become ready has all the time for it that it needs."""
+    await_ready = Server.await_ready
+    monkeypatch.setattr(Server, "await_ready", lambda server, patience: await_ready(server, 10.0))
+
+
+def every_check(*kinds):
+    """Parameters for a test: each check of these ladders, with its kind."""
+    return pytest.mark.parametrize("kind, check", [
+        pytest.param(KINDS[kind], check, id=check.id) for kind in kinds for check in KINDS[kind].ladder
+    ])
+
+
+def verdict(kind, check, program, builds):
+    """What `check` says of `program`; empty when it lets it pass."""
+    build = (builds.of("plain") or builds.all)[0]
+    try:
+        judge(check, kind.subject(program, ANY_CHAPTER, build, SOON))
+    except Failed as failure:
+        return str(failure)
+    except CannotTell as reason:
+        if check.id in DEPEND_ON_THE_MACHINE:
+            pytest.skip(str(reason))
+        raise
+    return ""
+
+
+@every_check("contract", "own")
+@pytest.mark.parametrize("name", ("dead", "asleep"))
+def test_no_server(name, kind, check, programs, builds):
+    assert re.search(SAID_OF[name], verdict(kind, check, programs / name, builds), re.DOTALL)
+
+
+@every_check("contract", "own")
+def test_server_that_only_says_it_listens(kind, check, programs, builds, patient_start):
+    assert re.search(SAID_OF["lying"], verdict(kind, check, programs / "lying", builds))
+
+
+@every_check("contract", "own")
+def test_mute_server(kind, check, programs, builds, patient_start):
+    said = verdict(kind, check, programs / "mute", builds)
+    assert bool(said) == (check.id not in PASSED_BY_MUTE), said
+    assert "not ready" not in said
+
+
+@every_check("clients")
+@pytest.mark.parametrize("name", ("true", "cat", "upper", "asleep"))
+def test_client_of_no_server(name, kind, check, programs, builds, patient_start):
+    assert verdict(kind, check, programs / name, builds), f"{name} passes"
+
+
+@pytest.mark.parametrize("name", ("dead", "asleep"))
+def test_default_patience_is_short(name, programs):
+    begin = time.monotonic()
+    with pytest.raises(Failed, match=SAID_OF[name]):
+        judge(KINDS["contract"].ladder["starts"], ServerSubject([programs / name], ANY_CHAPTER.capabilities))
+    assert time.monotonic() - begin < 5

@@ -1,0 +1,18 @@
+"""Every chapter's servers against what our own promise besides the contract."""
+
+import sweep
+
+# What the server that spells everything out does not do, and need not.
+EXCUSED = {("01_basic_tcp", "server", "says-once")}
+
+
+def excused(case):
+    return (case.chapter.name, case.program, case.check.id) in EXCUSED
+
+
+def pytest_generate_tests(metafunc):
+    sweep.parametrize(metafunc, sweep.KINDS["own"], excused=excused)
+
+
+def test_own(case):
+    sweep.climb(case)
