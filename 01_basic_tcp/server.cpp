@@ -128,7 +128,7 @@ bool write_all(int connection, const char *data, std::size_t size) {
 }
 
 // Answers one client until it ends its side or is gone. The connection stays the caller's.
-void serve(int connection) {
+void serve(int connection, const std::string &peer) {
     std::array<char, buffer_size> buffer;
     for (;;) {
         const ssize_t received = read(connection, buffer.data(), buffer.size());
@@ -137,6 +137,8 @@ void serve(int connection) {
         upper_case(buffer.data(), received);
         if (!write_all(connection, buffer.data(), received))
             return;
+        if (verbose)
+            std::fprintf(stderr, "%s sent %zd bytes\n", peer.c_str(), received);
     }
 }
 
@@ -175,7 +177,7 @@ int main(int argc, char *argv[]) {
         }
         if (verbose)
             std::fprintf(stderr, "%s connected\n", to_text(peer).c_str());
-        serve(connection);
+        serve(connection, to_text(peer));
         close(connection);
         if (verbose)
             std::fprintf(stderr, "%s closed\n", to_text(peer).c_str());

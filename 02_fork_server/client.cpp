@@ -67,6 +67,7 @@ int send_input(const Descriptor &connection, const Descriptor &total) {
             return 0;
         sent += count;
     }
+    std::signal(SIGTERM, SIG_IGN);  // what is left takes no time, and the parent shall see how it ends
     if (count == -1)
         std::perror("client: stdin");
     else

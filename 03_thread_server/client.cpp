@@ -2,9 +2,10 @@
 //
 // A second thread sends what stdin gives, the main thread prints what the server sends. They share the
 // connection, and one number: how much was sent, once that is known.
-// New: two threads where 02 had two processes; an atomic where it had a pipe; no way to end a thread from
-// outside. Left out on purpose: doing without the second thread (04). Parent: 02_fork_server. Build: g++
-// -std=c++20 -I. 03_thread_server/client.cpp -o client
+// New: two threads where 02 had two processes; an atomic where it had a pipe; no way to end a thread from outside.
+// Left out on purpose: doing without the second thread (04).
+// Parent: 02_fork_server.
+// Build: g++ -std=c++20 -I. 03_thread_server/client.cpp -o client
 
 #include <sys/socket.h>
 #include <unistd.h>

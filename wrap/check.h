@@ -10,7 +10,7 @@
     throw std::system_error(errno, std::generic_category(), call);
 }
 
-// Passes on what a system call returned, unless that is -1: then throw_errno(call).
+// Passes on what a system call returned, unless that is -1: then throw_errno(call). [check]
 template <typename Result>
 Result check(Result result, const std::string &call) {
     if (result == -1)

@@ -13,7 +13,7 @@ public:
     explicit Descriptor(int fd) noexcept : fd_(fd) {}
 
     // Moving hands the descriptor on and leaves the source empty. There is no copy: two owners would close
-    // twice.
+    // twice. [one-owner]
     Descriptor(Descriptor &&other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
     Descriptor &operator=(Descriptor &&other) noexcept {
         if (this != &other) {

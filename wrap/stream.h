@@ -40,7 +40,7 @@ struct Accepted {
 };
 
 // Waits for the next client. What goes wrong is that client's end or a passing shortage (descriptors, memory),
-// not the listener's: it says so once and looks again every 50 ms. accept(2)
+// not the listener's: it says so once and looks again every 50 ms. accept(2) [back-off]
 inline Accepted accept_connection(const Descriptor &listener) {
     for (bool told = false;;) {
         Accepted next;

@@ -1,0 +1,316 @@
+"""The texts keep their word: every quotation, tag, command, build line and link, and the translations.
+
+The last part holds the checkers themselves against small made-up texts in which something is wrong.
+"""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import text
+from chapters import CHAPTERS, ROOT
+from text import Text
+
+WRAP = text.sources(ROOT / "wrap")  # 01's text speaks of it
+
+
+def chapter_texts():
+    """(chapter or None, the README in English, the one in Chinese); None is the project's own."""
+    yield None, ROOT / "README.md", ROOT / "README.zh-CN.md"
+    for chapter in CHAPTERS:
+        yield chapter, chapter.path / "README.md", chapter.path / "README.zh-CN.md"
+
+
+def marks(chapter):
+    return [pytest.mark.chapter(chapter.name)] if chapter else []
+
+
+def name(chapter):
+    return chapter.name if chapter else "root"
+
+
+def lineage(chapter):
+    """The chapter's parent, its parent, and so on."""
+    by_name = {each.name: each for each in CHAPTERS}
+    while chapter.parent:
+        chapter = by_name[chapter.parent]
+        yield chapter
+
+
+def transcripts():
+    for chapter, path, _ in chapter_texts():
+        for number, block in enumerate(Text(path).of("console") if path.exists() else []):
+            yield pytest.param(path, block, marks=marks(chapter), id=f"{name(chapter)}-{number}")
+
+
+def programs():
+    for chapter in CHAPTERS:
+        for path in text.sources(chapter.path):
+            if "int main(" in path.read_text():
+                yield pytest.param(path, marks=marks(chapter), id=str(path.relative_to(ROOT)))
+
+
+each_text = pytest.mark.parametrize(
+    "path", [pytest.param(path, marks=marks(chapter), id=str(path.relative_to(ROOT)))
+             for chapter, *both in chapter_texts() for path in both])
+each_chapter = pytest.mark.parametrize(
+    "chapter", [pytest.param(chapter, marks=marks(chapter), id=chapter.name) for chapter in CHAPTERS])
+
+
+def report(complaints):
+    assert not complaints, "\n" + "\n".join(complaints)
+
+
+def read(path):
+    assert path.exists(), f"{path.relative_to(ROOT)} is missing"
+    return Text(path)
+
+
+# ---- the texts
+
+
+@each_chapter
+def test_sections(chapter):
+    report(text.section_complaints(read(chapter.path / "README.md")))
+
+
+@each_text
+def test_quotations(path):
+    report(text.quotation_complaints(read(path)))
+
+
+@each_text
+def test_links(path):
+    report(text.link_complaints(read(path)))
+
+
+def test_links_of_contributing():
+    report(text.link_complaints(read(ROOT / "CONTRIBUTING.md")))
+
+
+@each_chapter
+def test_tags(chapter):
+    own = text.sources(chapter.path) + (WRAP if not chapter.parent else [])
+    others = [*WRAP, *(path for ancestor in lineage(chapter) for path in text.sources(ancestor.path))]
+    report(text.tag_complaints(read(chapter.path / "README.md"), own, others))
+
+
+@pytest.mark.parametrize("english, chinese", [
+    pytest.param(english, chinese, marks=marks(chapter), id=name(chapter))
+    for chapter, english, chinese in chapter_texts()])
+def test_translation(english, chinese):
+    report(text.translation_complaints(read(english), read(chinese)))
+
+
+@pytest.mark.parametrize("path, block", transcripts())
+def test_transcript(path, block, builds, tmp_path):
+    plain = builds.of("plain")
+    reason = text.obstacle(block) if plain else "the commands are run on a plain build, and none is given"
+    if reason:
+        pytest.skip(reason)
+    text.workplace(tmp_path, ROOT, plain[0].folder)
+    complaints = text.transcript_complaints(block, tmp_path)
+    report(complaints and [f"{path.relative_to(ROOT)}, line {block.at}:", *complaints])
+
+
+@pytest.mark.parametrize("source", programs())
+def test_build_line(source, tmp_path):
+    found = text.build_line(source.read_text())
+    assert found, f"{source.name}: the header comment has no line '// Build: g++ -std=c++20 … -o NAME'"
+    command, program = found
+    text.workplace(tmp_path, ROOT, ROOT / "build")
+    for line in (command, f"./{program} --help"):
+        ran = subprocess.run(line, shell=True, cwd=tmp_path, text=True, capture_output=True, timeout=300)
+        assert ran.returncode == 0, f"$ {line}\n{ran.stdout}{ran.stderr}"
+
+
+# ---- the checkers
+
+
+SOURCE = """// A program. [whole]
+int twice(int number) {
+    number *= 2;  // [double] as often as asked
+    return number;
+}
+"""
+
+RIGHT = """# Title
+
+[`made.cpp`](made.cpp) `[double]`
+
+```cpp
+number *= 2;  // [double] as often as asked
+return number;
+```
+
+It is `[whole]`, see [it](made.cpp#L1) and [them](https://example.org).
+
+```console
+$ echo one; echo two
+o…
+two
+```
+
+```mermaid
+sequenceDiagram
+    A->>B: hello
+    Note over A: it waits
+```
+
+| a | b |
+|---|---|
+| 1 | 2 |
+
+## End
+"""
+
+
+@pytest.fixture
+def made(tmp_path):
+    """A function that makes a text of RIGHT in which one thing was replaced, beside the source that it quotes."""
+    (tmp_path / "made.cpp").write_text(SOURCE)
+
+    def make(old="", new="", path="README.md"):
+        assert old in RIGHT
+        return Text(tmp_path / path, RIGHT.replace(old, new) if old else RIGHT)
+
+    return make
+
+
+def test_checkers_pass_what_is_right(made, tmp_path):
+    right = made()
+    own = [tmp_path / "made.cpp"]
+    report(text.quotation_complaints(right) + text.tag_complaints(right, own) + text.link_complaints(right))
+    report(text.translation_complaints(right, made(path="README.zh-CN.md")))
+    report(text.transcript_complaints(right.of("console")[0], tmp_path))
+
+
+@pytest.mark.parametrize("old, new, complaint", [
+    ("return number;", "return 2;", "+return 2;"),
+    ("return number;", "}", "not what stands in made.cpp at [double]"),
+    ("number *= 2;  // [double] as often as asked", "int twice(int number) {", "-    number *= 2;"),
+    ("`[double]`\n", "`[triple]`\n", "has no tag [triple]"),
+    ("(made.cpp) `[double]`", "(lost.cpp) `[double]`", "there is no lost.cpp"),
+    ("[`made.cpp`](made.cpp) `[double]`", "Here:", "says where this code stands"),
+])
+def test_an_altered_quotation_is_reported(made, old, new, complaint):
+    assert complaint in "\n".join(text.quotation_complaints(made(old, new)))
+
+
+def test_a_quotation_of_nothing_is_reported(made):
+    nothing = made("number *= 2;  // [double] as often as asked\nreturn number;\n", "")
+    assert "quotes nothing" in "\n".join(text.quotation_complaints(nothing))
+
+
+def test_a_quotation_may_begin_below_its_tag(made):
+    lower = made("number *= 2;  // [double] as often as asked\nreturn", "return")
+    report(text.quotation_complaints(lower))
+
+
+@pytest.mark.parametrize("old, new, complaint", [
+    ("`[whole]`", "`[hole]`", "no source bears [hole]"),
+    ("`[whole]`", "whole", "never mentions [whole] of made.cpp"),
+])
+def test_a_wrong_tag_is_reported(made, tmp_path, old, new, complaint):
+    assert complaint in "\n".join(text.tag_complaints(made(old, new), [tmp_path / "made.cpp"]))
+
+
+def test_tags_are_found_in_comments_alone():
+    assert text.tags_in("auto f = [first] {};\nint n = a[i];  // [second] not a[i]\n// The [third]\n//[no]\n") == {
+        "second": [1], "third": [2]}
+
+
+def test_a_broken_link_is_reported(made):
+    assert "there is no lost.md" in "\n".join(text.link_complaints(made("(made.cpp#L1)", "(lost.md)")))
+
+
+def test_a_missing_section_is_reported(made):
+    assert "the sections are ('End',)" in "\n".join(text.section_complaints(made()))
+
+
+@pytest.mark.parametrize("old, new, complaint", [
+    ("## End\n", "", "heading levels"),
+    ("| 1 | 2 |\n", "", "table rows"),
+    ("`[whole]`", "whole", "tags"),
+    ("echo two", "echo three", "+$ echo one; echo three"),
+    ("A->>B", "B->>A", "+    B->>A"),
+    ("```console", "```sh", "not the same kinds of blocks"),
+    ("return number;", "return 2;", "+return 2;"),
+])
+def test_a_translation_that_strays_is_reported(made, old, new, complaint):
+    strayed = made(old, new, path="README.zh-CN.md")
+    assert complaint in "\n".join(text.translation_complaints(made(), strayed))
+
+
+def test_a_translation_may_say_it_otherwise(made):
+    for old, new in (("# Title", "# 标题"), ("hello", "你好"), ("it waits", "它在等"), ("## End", "## 结束")):
+        report(text.translation_complaints(made(), made(old, new, path="README.zh-CN.md")))
+
+
+@pytest.mark.parametrize("shown, complaint", [
+    ("one\nthree", "+two"),
+    ("one", "+two"),
+    ("one\ntwo\nthree", "-three"),
+    ("", "+one"),
+    ("t…\n…", "+one"),
+])
+def test_a_wrong_output_is_reported(tmp_path, shown, complaint):
+    wrong = Text("made.md", f"```console\n$ echo one; echo two\n{shown}\n```\n".replace("\n\n", "\n"))
+    assert complaint in text.transcript_complaints(wrong.of("console")[0], tmp_path, patience=0.2)
+
+
+@pytest.mark.parametrize("shown", ["one\ntwo", "o…\n…o", "…", "one\n…", "…\ntwo", "one\ntwo\n…"])
+def test_an_ellipsis_stands_for_what_differs(tmp_path, shown):
+    right = Text("made.md", f"```console\n$ echo one; echo two\n{shown}\n```\n")
+    report(text.transcript_complaints(right.of("console")[0], tmp_path))
+
+
+@pytest.mark.parametrize("lines", ["", "one\n", "one\n$ echo one\n"])
+def test_a_transcript_without_a_command_is_reported(lines):
+    with pytest.raises(ValueError, match="begins with a command"):
+        text.steps_of(Text("made.md", f"```console\n{lines}```\n").of("console")[0])
+
+
+def test_a_block_without_an_end_is_reported():
+    with pytest.raises(ValueError, match="that begins in line 2 does not end"):
+        Text("made.md", "# Title\n```console\n$ echo one\n")
+
+
+def test_a_command_may_go_on_in_the_next_line(tmp_path):
+    long = Text("made.md", "```console\n$ echo one \\\n  two\none two\n```\n")
+    report(text.transcript_complaints(long.of("console")[0], tmp_path))
+
+
+def test_a_command_that_does_not_return_is_reported(tmp_path):
+    stuck = Text("made.md", "```console\n$ echo one; cat\none\n```\n")
+    complaints = text.transcript_complaints(stuck.of("console")[0], tmp_path, limit=0.5)
+    assert "+[still running after 0.5 s]" in complaints
+
+
+def test_late_output_is_awaited_and_no_process_is_left(tmp_path):
+    waits = Text("made.md", "```console\n$ (sleep 0.3; echo late; exec sleep 1000) &\nlate\n$ echo $! > pid\n```\n")
+    report(text.transcript_complaints(waits.of("console")[0], tmp_path))
+    left = Path("/proc", (tmp_path / "pid").read_text().strip(), "stat")
+    assert not left.exists() or left.read_text().rpartition(") ")[2][0] in "ZX"
+
+
+def test_what_bash_says_of_its_jobs_is_left_out(tmp_path):
+    jobs = Text("made.md", "```console\n$ sleep 1000 &\n$ kill %1; wait\n$ (exit 3) &\n$ wait\n$ echo done\ndone\n```\n")
+    report(text.transcript_complaints(jobs.of("console")[0], tmp_path))
+
+
+def test_each_transcript_has_a_network_of_its_own(tmp_path):
+    if not text.network():
+        pytest.skip("no network namespace may be made here: transcripts are run one at a time")
+    alone = Text("made.md", "```console\n$ ip -o link | wc -l\n1\n$ nc -zv 127.0.0.1 1\n…refused\n```\n")
+    report(text.transcript_complaints(alone.of("console")[0], tmp_path))
+
+
+@pytest.mark.parametrize("header, found", [
+    ("// A server.\n// Build: g++ -std=c++20 -I. a.cpp -o a\n\nint x;\n", ("g++ -std=c++20 -I. a.cpp -o a", "a")),
+    ("// A server.\n\n// Build: g++ -std=c++20 a.cpp -o a\n", None),
+    ("// A server. Build: g++\n// -std=c++20 a.cpp -o a\n\n", None),
+])
+def test_the_build_line_is_a_line_of_the_header_comment(header, found):
+    assert text.build_line(header) == found
