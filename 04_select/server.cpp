@@ -1,23 +1,24 @@
-// 01_basic_tcp: server.cpp once more, on wrap/. The system calls are the same, in the same order.
+// 04_select: a connection with its pending output, and handlers that return what it wants next.
 //
-// A listener, and one client at a time: what it sends goes back in upper case until it ends its side, then
-// the next one is served. The others wait in the kernel's queue meanwhile.
-// New against server.cpp: a descriptor closes itself, a failed set-up is an exception.
-// Left out on purpose: two clients at the same time (02 to 06), a graceful stop (07).
-// Parent: server.cpp. Parent of 02, 04 and 09.
-// Build: g++ -std=c++20 -I. 01_basic_tcp/server_wrapped.cpp -o server
+// One client after another still; select comes with the next change.
+// Parent: 01_basic_tcp/server_wrapped.cpp.
+// Build: g++ -std=c++20 -I. 04_select/server.cpp -o server
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <cerrno>
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <exception>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "wrap/address.h"
+#include "wrap/check.h"
 #include "wrap/descriptor.h"
 #include "wrap/options.h"
 #include "wrap/stream.h"
@@ -25,27 +26,85 @@
 
 namespace {
 
-constexpr std::uint16_t default_port = 9527;
+constexpr std::uint16_t default_port = 9999;
 constexpr std::size_t buffer_size = 16384;
+constexpr std::size_t high_water_mark =
+    65536;  // of pending output: above it, nothing more is read [high-water]
 
-// Answers one client until it ends its side or is gone. The connection stays the caller's.
-void serve(const Descriptor &connection, const std::string &peer) {
-    if (verbose)
-        std::fprintf(stderr, "%s connected\n", peer.c_str());
-    std::array<char, buffer_size> buffer;
-    for (;;) {
-        const ssize_t received = read(connection.get(), buffer.data(), buffer.size());
-        if (received <= 0)  // 0: the client has ended its side; -1: it is gone
-            break;
-        const std::span text = std::span(buffer).first(received);
-        upper_case(text);
-        if (!write_all(connection.get(), text))
-            break;
-        if (verbose)
-            std::fprintf(stderr, "%s sent %zu bytes\n", peer.c_str(), text.size());
+// What a descriptor waits for. A connection that waits for nothing is over. [wants]
+struct Wants {
+    bool read = false;
+    bool write = false;
+    bool more = false;  // there may be more to do already, and no news from the kernel will say so
+};
+
+struct Connection {
+    Descriptor descriptor;
+    Address peer;
+    std::string pending = {};  // answered, not yet taken by the kernel [pending]
+    bool ended = false;  // nothing more will be read
+};
+
+bool would_block() {
+    return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
+}
+
+// What the connection waits for from here on. `more` counts only while reading is allowed.
+Wants next(const Connection &connection, bool more) {
+    const bool read = !connection.ended && connection.pending.size() < high_water_mark;
+    return {.read = read, .write = !connection.pending.empty(), .more = more && read};
+}
+
+// The peer is gone, and with it all that it was owed.
+Wants over(Connection &connection) {
+    connection.ended = true;
+    connection.pending.clear();
+    return {};
+}
+
+// Sends `text`, or keeps pending what the kernel does not take now. False when the peer is gone. [answer]
+bool answer(Connection &connection, std::span<const char> text) {
+    if (connection.pending.empty()) {
+        const ssize_t sent = write(connection.descriptor.get(), text.data(), text.size());
+        if (sent == -1 && !would_block())
+            return false;
+        text = text.subspan(std::max<ssize_t>(sent, 0));
     }
+    connection.pending.append(text.begin(), text.end());
+    return true;
+}
+
+// Reads once, and answers. [on-readable]
+Wants on_readable(Connection &connection) {
+    std::array<char, buffer_size> buffer;
+    const ssize_t received = read(connection.descriptor.get(), buffer.data(), buffer.size());
+    if (received == -1)
+        return would_block() ? next(connection, false) : over(connection);
+    if (received == 0) {
+        connection.ended = true;
+        return next(connection, false);
+    }
+    const std::span text = std::span(buffer).first(received);
+    upper_case(text);
+    if (!answer(connection, text))
+        return over(connection);
     if (verbose)
-        std::fprintf(stderr, "%s closed\n", peer.c_str());
+        std::fprintf(stderr, "%s sent %zu bytes\n", to_text(connection.peer).c_str(), text.size());
+    return next(connection, text.size() == buffer.size());
+}
+
+// Writes once of what is pending. [on-writable]
+Wants on_writable(Connection &connection) {
+    if (connection.pending.empty())
+        return next(connection, false);
+    const ssize_t sent =
+        write(connection.descriptor.get(), connection.pending.data(), connection.pending.size());
+    if (sent == -1)
+        return would_block() ? next(connection, false) : over(connection);
+    connection.pending.erase(0, sent);
+    if (connection.pending.empty())
+        connection.pending.shrink_to_fit();
+    return next(connection, true);
 }
 
 }  // namespace
@@ -55,8 +114,10 @@ int main(int argc, char *argv[]) try {
     std::signal(SIGPIPE, SIG_IGN);
     const Descriptor listener = listen_on(address);
     for (;;) {
-        const auto [connection, peer] = accept_connection(listener);
-        serve(connection, to_text(peer));
+        auto [descriptor, peer] = accept_connection(listener);
+        Connection connection{.descriptor = std::move(descriptor), .peer = peer};
+        for (Wants wants = next(connection, false); wants.read || wants.write;)
+            wants = wants.write ? on_writable(connection) : on_readable(connection);
     }
 } catch (const std::exception &error) {
     std::fprintf(stderr, "server: %s\n", error.what());
