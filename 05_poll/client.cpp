@@ -1,18 +1,17 @@
-// 04_select: the keyboard and the connection in one select.
+// 05_poll: the keyboard and the connection in one poll.
 //
 // One thread waits for whichever comes first: input to send, room to send it, an answer to print. What the
 // kernel does not take yet stays pending, and meanwhile no more input is read.
-// New: nothing blocks but select, and printing; the end of the connection is heard without a second process.
+// New: an entry for each descriptor; a negative one is passed over.
 // Left out on purpose: more connections than one (06).
-// Parent: 01_basic_tcp/client_wrapped.cpp.
-// Build: g++ -std=c++20 -I. 04_select/client.cpp -o client
+// Parent: 04_select.
+// Build: g++ -std=c++20 -I. 05_poll/client.cpp -o client
 
 #include <fcntl.h>
-#include <sys/select.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -50,18 +49,15 @@ struct Ready {
 
 // Waits until there is input (unless some of it is pending still), an answer, or room for what is pending.
 Ready wait(const Conversation &conversation) {
-    const int connection = conversation.connection.get();
-    fd_set read{};
-    fd_set write{};
-    FD_SET(connection, &read);
-    if (conversation.pending.empty() && !conversation.input_ended)
-        FD_SET(STDIN_FILENO, &read);
-    if (!conversation.pending.empty())
-        FD_SET(connection, &write);
-    check(select(std::max(connection, STDIN_FILENO) + 1, &read, &write, nullptr, nullptr), "select");
-    return {.input = FD_ISSET(STDIN_FILENO, &read) != 0,
-            .writable = FD_ISSET(connection, &write) != 0,
-            .readable = FD_ISSET(connection, &read) != 0};
+    const bool pending = !conversation.pending.empty();
+    const auto wanted = static_cast<short>(pending ? POLLIN | POLLOUT : POLLIN);
+    const bool take_input = !pending && !conversation.input_ended;
+    std::array<pollfd, 2> entries{{{.fd = conversation.connection.get(), .events = wanted, .revents = 0},
+                                   {.fd = take_input ? STDIN_FILENO : -1, .events = POLLIN, .revents = 0}}};
+    check(poll(entries.data(), entries.size(), -1), "poll");
+    return {.input = entries[1].revents != 0,
+            .writable = (entries[0].revents & POLLOUT) != 0,
+            .readable = (entries[0].revents & ~POLLOUT) != 0};
 }
 
 void on_input(Conversation &conversation) {

@@ -1,16 +1,15 @@
-// 04_select: one thread waits for many clients at once.
+// 05_poll: an array instead of bitmaps, and no wall at 1024.
 //
-// select says which descriptors have something to do; a handler does a bounded piece of it, without ever
-// blocking, and returns what its connection wants next. What a client does not take yet stays pending, and
-// while that is much, nothing more is read from it.
-// New: non-blocking descriptors, pending output, one loop for all. The handlers know nothing of select, and are
-// the same in 05 and 06; only watch() and wait() speak to it.
-// Left out on purpose: more descriptors than an fd_set has bits (05), idle timeouts and a graceful stop (07).
-// Parent: 01_basic_tcp/server_wrapped.cpp.
-// Build: g++ -std=c++20 -I. 04_select/server.cpp -o server
+// poll takes one entry for each descriptor that is watched, whatever its number, and writes what it found into
+// the same entry: nothing is copied, cleared or searched for the highest. Both still look at all of them, every
+// time.
+// New: the array, kept dense (closing moves the last entry into the gap); as many descriptors as one may have.
+// Left out on purpose: an interest set that lives in the kernel (06), idle timeouts and a graceful stop (07).
+// Parent: 04_select.
+// Build: g++ -std=c++20 -I. 05_poll/server.cpp -o server
 
 #include <fcntl.h>
-#include <sys/select.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -67,9 +66,8 @@ struct Connection {
 
 // What is watched, as the kernel wants to be told.
 struct InterestSet {
-    fd_set read{};
-    fd_set write{};
-    int highest = -1;
+    std::vector<pollfd> entries = {};
+    std::vector<int> place = {};  // in entries, by descriptor; -1 when it is not watched
     std::vector<Ready> ready = {};  // what wait() returned last
 };
 
@@ -90,31 +88,37 @@ bool would_block() {
 
 // Makes `descriptor` be watched for `wants`, or no more when that is nothing. False when there is no room.
 bool watch(InterestSet &interest, int descriptor, Wants wants) {
-    if (descriptor >= FD_SETSIZE)  // [fd-setsize] FD_SET would write past the set
-        return false;
-    const auto put = [descriptor](fd_set &set, bool in) {
-        in ? FD_SET(descriptor, &set) : FD_CLR(descriptor, &set);
-    };
-    put(interest.read, wants.read);
-    put(interest.write, wants.write);
-    interest.highest = std::max(interest.highest, descriptor);
+    const auto events = static_cast<short>((wants.read ? POLLIN : 0) | (wants.write ? POLLOUT : 0));
+    if (interest.place.size() <= static_cast<std::size_t>(descriptor))
+        interest.place.resize(descriptor + 1, -1);
+    int &place = interest.place[descriptor];
+    if (place != -1 && events != 0) {
+        interest.entries[place].events = events;
+    } else if (place != -1) {  // [dense]
+        interest.entries[place] = interest.entries.back();
+        interest.place[interest.entries[place].fd] = place;
+        interest.entries.pop_back();
+        place = -1;
+    } else if (events != 0) {
+        place = static_cast<int>(interest.entries.size());
+        interest.entries.push_back({.fd = descriptor, .events = events, .revents = 0});
+    }
     return true;
 }
 
-// Waits until a watched descriptor is ready, or for `milliseconds` (-1: as long as it takes). select(2)
+// Waits until a watched descriptor is ready, or for `milliseconds` (-1: as long as it takes). poll(2)
 const std::vector<Ready> &wait(InterestSet &interest, int milliseconds) {
     interest.ready.clear();
-    fd_set read = interest.read;  // select overwrites what it is given
-    fd_set write = interest.write;
-    timeval limit{.tv_sec = milliseconds / 1000, .tv_usec = milliseconds % 1000 * 1000};
-    int left = select(interest.highest + 1, &read, &write, nullptr, milliseconds == -1 ? nullptr : &limit);
-    for (int descriptor = 0; left > 0 && descriptor <= interest.highest; ++descriptor) {
-        const bool readable = FD_ISSET(descriptor, &read);
-        const bool writable = FD_ISSET(descriptor, &write);
-        left -= readable + writable;
-        if (readable || writable)
-            interest.ready.push_back(
-                {.descriptor = descriptor, .readable = readable, .writable = writable, .ending = false});
+    int left = poll(interest.entries.data(), interest.entries.size(), milliseconds);
+    for (const pollfd &entry : interest.entries) {
+        if (left <= 0)
+            break;
+        if (entry.revents == 0)
+            continue;
+        --left;
+        const bool failed = entry.revents & (POLLERR | POLLHUP | POLLNVAL);  // [unasked]
+        interest.ready.push_back(
+            {entry.fd, failed || entry.revents & POLLIN, failed || entry.revents & POLLOUT, false});
     }
     return interest.ready;
 }
@@ -256,6 +260,9 @@ void turn(Server &server, const Ready &ready) {
 int main(int argc, char *argv[]) try {
     const Address address = parse_options(argc, argv, "server", default_port);
     std::signal(SIGPIPE, SIG_IGN);
+    const unsigned long limit = raise_descriptor_limit();
+    if (verbose)
+        std::fprintf(stderr, "up to %lu descriptors\n", limit);
     Server server{.listener = listen_on(address)};
     set_nonblocking(server.listener);
     serve(server);
