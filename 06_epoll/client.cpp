@@ -1,14 +1,14 @@
-// 05_poll: the keyboard and the connection in one poll.
+// 06_epoll: many connections from one process.
 //
-// One thread waits for whichever comes first: input to send, room to send it, an answer to print. What the
-// kernel does not take yet stays pending, and meanwhile no more input is read.
-// New: an entry for each descriptor; a negative one is passed over.
-// Left out on purpose: more connections than one (06).
-// Parent: 04_select.
-// Build: g++ -std=c++20 -I. 05_poll/client.cpp -o client
+// The input goes in pieces to the connections in turn, one piece on its way on each; what comes back is held
+// against what was sent and printed in the order of the input, whichever connection was faster.
+// New: epoll for many connections and the keyboard; a regular file, which epoll does not take.
+// Left out on purpose: setting the connections up while others work already (07: a connector on the loop).
+// Parent: 05_poll.
+// Build: g++ -std=c++20 -I. 06_epoll/client.cpp -o client
 
 #include <fcntl.h>
-#include <poll.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -21,102 +21,180 @@
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <string_view>
+#include <system_error>
+#include <vector>
 
 #include "wrap/address.h"
 #include "wrap/check.h"
 #include "wrap/descriptor.h"
 #include "wrap/options.h"
 #include "wrap/stream.h"
+#include "wrap/upper.h"
 
 namespace {
 
 constexpr std::uint16_t default_port = 9999;
 constexpr std::size_t piece_size = 16384;
 
+constexpr std::uint64_t input = UINT64_MAX;  // in epoll_event.data, where a connection has its index
+
+struct Connection {
+    Descriptor descriptor;
+    std::string pending = {};  // of its piece, not yet taken by the kernel
+    std::string expected = {};  // of the answer to its piece, not yet come
+    std::string answer = {};  // come, and not yet printed: it waits for its turn
+    bool busy = false;  // has a piece that is not all printed
+};
+
 struct Conversation {
-    Descriptor connection;
     std::string server;
-    std::string pending = {};  // typed, not yet taken by the kernel
-    std::uint64_t sent = 0;  // typed in all
-    std::uint64_t received = 0;
+    std::vector<Connection> connections = {};
+    Descriptor epoll = Descriptor(check(epoll_create1(EPOLL_CLOEXEC), "epoll_create1"));
+    std::size_t typing = 0;  // who gets the next piece
+    std::size_t printing = 0;  // who is printed next
+    std::size_t open = 0;  // connections that the server has not ended
+    bool input_watched = false;
+    bool input_is_file = false;
     bool input_ended = false;
-    bool answer_ended = false;
 };
 
-struct Ready {
-    bool input, writable, readable;
-};
+void change(Conversation &conversation, int how, std::uint64_t index, std::uint32_t events) {
+    epoll_event event{.events = events, .data = {.u64 = index}};
+    const int descriptor = index == input ? STDIN_FILENO : conversation.connections[index].descriptor.get();
+    check(epoll_ctl(conversation.epoll.get(), how, descriptor, &event), "epoll_ctl");
+}
 
-// Waits until there is input (unless some of it is pending still), an answer, or room for what is pending.
-Ready wait(const Conversation &conversation) {
-    const bool pending = !conversation.pending.empty();
-    const auto wanted = static_cast<short>(pending ? POLLIN | POLLOUT : POLLIN);
-    const bool take_input = !pending && !conversation.input_ended;
-    std::array<pollfd, 2> entries{{{.fd = conversation.connection.get(), .events = wanted, .revents = 0},
-                                   {.fd = take_input ? STDIN_FILENO : -1, .events = POLLIN, .revents = 0}}};
-    check(poll(entries.data(), entries.size(), -1), "poll");
-    return {.input = entries[1].revents != 0,
-            .writable = (entries[0].revents & POLLOUT) != 0,
-            .readable = (entries[0].revents & ~POLLOUT) != 0};
+// Watches stdin just while the next connection can take a piece: a mask of 0 would still report a hang-up,
+// again and again. A regular file is always ready, and epoll refuses it: EPERM, epoll_ctl(2). [regular-file]
+bool want_input(Conversation &conversation) {
+    const bool want = !conversation.input_ended && !conversation.connections[conversation.typing].busy;
+    if (want != conversation.input_watched && !conversation.input_is_file) {
+        try {
+            change(conversation, want ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, input, EPOLLIN);
+            conversation.input_watched = want;
+        } catch (const std::system_error &error) {
+            if (error.code().value() != EPERM)
+                throw;
+            conversation.input_is_file = true;
+        }
+    }
+    return want;
+}
+
+// Ends our side of a connection that has nothing left to send.
+void end_if_sent(const Connection &connection, bool input_ended) {
+    if (input_ended && connection.pending.empty())
+        shutdown(connection.descriptor.get(), SHUT_WR);
 }
 
 void on_input(Conversation &conversation) {
     std::array<char, piece_size> piece;
-    const ssize_t count = check(read(STDIN_FILENO, piece.data(), piece.size()), "stdin");
-    if (count == 0) {
-        conversation.input_ended = true;
-        shutdown(conversation.connection.get(), SHUT_WR);
-    }
-    conversation.pending.assign(piece.data(), count);
-    conversation.sent += count;
+    const std::size_t count = check(read(STDIN_FILENO, piece.data(), piece.size()), "stdin");
+    conversation.input_ended = count == 0;
+    for (const Connection &connection : conversation.connections)
+        end_if_sent(connection, conversation.input_ended);
+    if (count == 0)
+        return;
+    Connection &connection = conversation.connections[conversation.typing];
+    connection.pending.assign(piece.data(), count);
+    upper_case(std::span(piece).first(count));
+    connection.expected.assign(piece.data(), count);
+    connection.busy = true;
+    change(conversation, EPOLL_CTL_MOD, conversation.typing, EPOLLIN | EPOLLOUT);
+    conversation.typing = (conversation.typing + 1) % conversation.connections.size();
 }
 
 // When the connection has ended there is nothing to say here: on_readable hears of it too.
-void on_writable(Conversation &conversation) {
+void on_writable(Conversation &conversation, std::size_t index) {
+    Connection &connection = conversation.connections[index];
     const ssize_t count =
-        write(conversation.connection.get(), conversation.pending.data(), conversation.pending.size());
-    if (count != -1)
-        conversation.pending.erase(0, count);
-    else if (errno != EAGAIN)
-        conversation.pending.clear();
-}
-
-void on_readable(Conversation &conversation) {
-    std::array<char, piece_size> answer;
-    const ssize_t count = read(conversation.connection.get(), answer.data(), answer.size());
+        write(connection.descriptor.get(), connection.pending.data(), connection.pending.size());
     if (count == -1 && errno == EAGAIN)
         return;
-    check(count, conversation.server);
-    conversation.answer_ended = count == 0;
-    if (!write_all(STDOUT_FILENO, std::span(answer).first(count)))
-        throw_errno("stdout");
-    conversation.received += count;
+    connection.pending.erase(0, count == -1 ? std::string::npos : count);
+    if (connection.pending.empty())
+        change(conversation, EPOLL_CTL_MOD, index, EPOLLIN);
+    end_if_sent(connection, conversation.input_ended);
+}
+
+void print_in_turn(Conversation &conversation) {
+    for (;;) {
+        Connection &connection = conversation.connections[conversation.printing];
+        if (!write_all(STDOUT_FILENO, connection.answer))
+            throw_errno("stdout");
+        connection.answer.clear();
+        if (!connection.busy || !connection.expected.empty())
+            return;
+        connection.busy = false;
+        conversation.printing = (conversation.printing + 1) % conversation.connections.size();
+    }
+}
+
+void on_readable(Conversation &conversation, std::size_t index) {
+    Connection &connection = conversation.connections[index];
+    std::array<char, piece_size> answer;
+    const ssize_t count = read(connection.descriptor.get(), answer.data(), answer.size());
+    if (count == -1 && errno == EAGAIN)
+        return;
+    const std::string_view came(answer.data(), check(count, conversation.server));
+    connection.answer += came;
+    print_in_turn(conversation);
+    if (!connection.expected.starts_with(came))
+        throw std::runtime_error(conversation.server + ": what came back is not what was sent, in upper case");
+    connection.expected.erase(0, came.size());
+    print_in_turn(conversation);
+    if (!came.empty())
+        return;
+    if (!conversation.input_ended || !connection.expected.empty())
+        throw std::runtime_error(conversation.server + ": closed before " +
+                                 (conversation.input_ended ? "all of it came back" : "the end of the input"));
+    change(conversation, EPOLL_CTL_DEL, index, 0);
+    --conversation.open;
 }
 
 void converse(Conversation &conversation) {
-    while (!conversation.answer_ended) {
-        const Ready ready = wait(conversation);
-        if (ready.readable)
-            on_readable(conversation);
-        if (ready.writable)
-            on_writable(conversation);
-        if (ready.input)
+    std::array<epoll_event, 256> events;
+    while (conversation.open > 0) {
+        const bool file_ready = want_input(conversation) && conversation.input_is_file;
+        const int count =
+            epoll_wait(conversation.epoll.get(), events.data(), events.size(), file_ready ? 0 : -1);
+        for (const epoll_event &event : std::span(events).first(check(count, "epoll_wait"))) {
+            if (event.data.u64 == input) {
+                on_input(conversation);
+                continue;
+            }
+            if (event.events & EPOLLOUT)
+                on_writable(conversation, event.data.u64);
+            if (event.events & ~EPOLLOUT)
+                on_readable(conversation, event.data.u64);
+        }
+        if (file_ready)
             on_input(conversation);
     }
-    if (!conversation.input_ended)
-        throw std::runtime_error(conversation.server + ": closed before the end of the input");
-    if (conversation.received != conversation.sent)
-        throw std::runtime_error(conversation.server + ": " + std::to_string(conversation.received) +
-                                 " bytes came back for " + std::to_string(conversation.sent));
 }
 
 }  // namespace
 
 int main(int argc, char *argv[]) try {
-    const Address address = parse_options(argc, argv, "client", default_port);
+    std::size_t connections = 1;
+    const ExtraOption option{.name = "connections",
+                             .argument = "N",
+                             .accepts = "a number from 1 to 10000",
+                             .help = "how many connections share the input; 1 unless told otherwise",
+                             .take = [&connections](std::string_view word) {
+                                 connections = parse_number<std::size_t>(word).value_or(0);
+                                 return connections >= 1 && connections <= 10000;
+                             }};
+    const Address address = parse_options(argc, argv, "client", default_port, {&option, 1});
     std::signal(SIGPIPE, SIG_IGN);
-    Conversation conversation{.connection = connect_to(address), .server = to_text(address)};
-    check(fcntl(conversation.connection.get(), F_SETFL, O_NONBLOCK), "fcntl");
+    raise_descriptor_limit();
+    Conversation conversation{.server = to_text(address), .open = connections};
+    for (std::size_t index = 0; index < connections; ++index) {
+        conversation.connections.push_back({.descriptor = connect_to(address)});
+        check(fcntl(conversation.connections[index].descriptor.get(), F_SETFL, O_NONBLOCK), "fcntl");
+        change(conversation, EPOLL_CTL_ADD, index, EPOLLIN);
+    }
     converse(conversation);
     return 0;
 } catch (const std::exception &error) {

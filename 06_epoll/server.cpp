@@ -1,15 +1,14 @@
-// 05_poll: an array instead of bitmaps, and no wall at 1024.
+// 06_epoll: the interest set lives in the kernel.
 //
-// poll takes one entry for each descriptor that is watched, whatever its number, and writes what it found into
-// the same entry: nothing is copied, cleared or searched for the highest. Both still look at all of them, every
-// time.
-// New: the array, kept dense (closing moves the last entry into the gap); as many descriptors as one may have.
-// Left out on purpose: an interest set that lives in the kernel (06), idle timeouts and a graceful stop (07).
-// Parent: 04_select.
-// Build: g++ -std=c++20 -I. 05_poll/server.cpp -o server
+// A descriptor is added once and stays; epoll_wait returns the ready ones and nothing else, so that ten
+// thousand idle connections cost nothing. Level-triggered by default: it tells as long as there is something to
+// do. Edge-triggered on request: it tells once for each change, so what a handler leaves undone is remembered
+// here. New: epoll_ctl and epoll_wait; level and edge, and what each asks of the one who uses it. Left out on
+// purpose: callbacks, timers, idle timeouts and a graceful stop (07). Parent: 05_poll. Build: g++ -std=c++20
+// -I. 06_epoll/server.cpp -o server
 
 #include <fcntl.h>
-#include <poll.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -24,6 +23,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -64,10 +64,16 @@ struct Connection {
     bool ended = false;  // nothing more will be read
 };
 
-// What is watched, as the kernel wants to be told.
+// What is watched: the kernel has the set, here is what it was told last.
 struct InterestSet {
-    std::vector<pollfd> entries = {};
-    std::vector<int> place = {};  // in entries, by descriptor; -1 when it is not watched
+    struct Watched {
+        std::uint32_t events = 0;  // 0: not watched
+        bool more = false;  // edge-triggered: there is more to do, and no news will say so [more]
+    };
+    bool edge = false;
+    Descriptor epoll = Descriptor(check(epoll_create1(EPOLL_CLOEXEC), "epoll_create1"));
+    std::vector<Watched> watched = {};  // by descriptor
+    std::vector<int> more = {};  // those of which it says so
     std::vector<Ready> ready = {};  // what wait() returned last
 };
 
@@ -87,38 +93,45 @@ bool would_block() {
 }
 
 // Makes `descriptor` be watched for `wants`, or no more when that is nothing. False when there is no room.
+// The kernel is told of changes only; edge-triggered there are none, all is asked for once. epoll_ctl(2)
 bool watch(InterestSet &interest, int descriptor, Wants wants) {
-    const auto events = static_cast<short>((wants.read ? POLLIN : 0) | (wants.write ? POLLOUT : 0));
-    if (interest.place.size() <= static_cast<std::size_t>(descriptor))
-        interest.place.resize(descriptor + 1, -1);
-    int &place = interest.place[descriptor];
-    if (place != -1 && events != 0) {
-        interest.entries[place].events = events;
-    } else if (place != -1) {  // [dense]
-        interest.entries[place] = interest.entries.back();
-        interest.place[interest.entries[place].fd] = place;
-        interest.entries.pop_back();
-        place = -1;
-    } else if (events != 0) {
-        place = static_cast<int>(interest.entries.size());
-        interest.entries.push_back({.fd = descriptor, .events = events, .revents = 0});
-    }
-    return true;
+    std::uint32_t events = 0;
+    if (wants.read)
+        events |= EPOLLIN;
+    if (wants.write)
+        events |= EPOLLOUT;
+    if (interest.edge && events != 0)
+        events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+    if (interest.watched.size() <= static_cast<std::size_t>(descriptor))
+        interest.watched.resize(descriptor + 1);
+    auto &watched = interest.watched[descriptor];
+    if (interest.edge && wants.more && !watched.more)
+        interest.more.push_back(descriptor);
+    watched.more = interest.edge && wants.more;
+    if (events == watched.events)
+        return true;
+    const int change = watched.events == 0 ? EPOLL_CTL_ADD : events == 0 ? EPOLL_CTL_DEL : EPOLL_CTL_MOD;
+    watched.events = events;
+    epoll_event event{.events = events, .data = {.fd = descriptor}};
+    return epoll_ctl(interest.epoll.get(), change, descriptor, &event) == 0;
 }
 
-// Waits until a watched descriptor is ready, or for `milliseconds` (-1: as long as it takes). poll(2)
+// Waits until a watched descriptor is ready, or for `milliseconds` (-1: as long as it takes). epoll_wait(2)
 const std::vector<Ready> &wait(InterestSet &interest, int milliseconds) {
     interest.ready.clear();
-    int left = poll(interest.entries.data(), interest.entries.size(), milliseconds);
-    for (const pollfd &entry : interest.entries) {
-        if (left <= 0)
-            break;
-        if (entry.revents == 0)
-            continue;
-        --left;
-        const bool failed = entry.revents & (POLLERR | POLLHUP | POLLNVAL);  // [unasked]
-        interest.ready.push_back(
-            {entry.fd, failed || entry.revents & POLLIN, failed || entry.revents & POLLOUT, false});
+    for (const int descriptor : std::exchange(interest.more, {})) {
+        if (std::exchange(interest.watched[descriptor].more, false))
+            interest.ready.push_back({descriptor, true, true, false});
+    }
+    std::array<epoll_event, 256> events;
+    const int limit = interest.ready.empty() ? milliseconds : 0;
+    const int count = epoll_wait(interest.epoll.get(), events.data(), events.size(), limit);
+    for (const epoll_event &event : std::span(events).first(std::max(count, 0))) {
+        const bool failed = event.events & (EPOLLERR | EPOLLHUP);
+        interest.ready.push_back({.descriptor = event.data.fd,
+                                  .readable = failed || event.events & EPOLLIN,
+                                  .writable = failed || event.events & EPOLLOUT,
+                                  .ending = (event.events & EPOLLRDHUP) != 0});
     }
     return interest.ready;
 }
@@ -258,12 +271,21 @@ void turn(Server &server, const Ready &ready) {
 }  // namespace
 
 int main(int argc, char *argv[]) try {
-    const Address address = parse_options(argc, argv, "server", default_port);
+    InterestSet interest;
+    const ExtraOption trigger{.name = "trigger",
+                              .argument = "HOW",
+                              .accepts = "level or edge",
+                              .help = "when epoll tells: level unless told otherwise, or edge",
+                              .take = [&interest](std::string_view word) {
+                                  interest.edge = word == "edge";
+                                  return interest.edge || word == "level";
+                              }};
+    const Address address = parse_options(argc, argv, "server", default_port, {&trigger, 1});
     std::signal(SIGPIPE, SIG_IGN);
     const unsigned long limit = raise_descriptor_limit();
     if (verbose)
         std::fprintf(stderr, "up to %lu descriptors\n", limit);
-    Server server{.listener = listen_on(address)};
+    Server server{.listener = listen_on(address), .interest = std::move(interest)};
     set_nonblocking(server.listener);
     serve(server);
 } catch (const std::exception &error) {
