@@ -38,10 +38,9 @@ namespace {
 
 constexpr std::uint16_t default_port = 9999;
 constexpr std::size_t buffer_size = 16384;
-constexpr std::size_t high_water_mark =
-    65536;  // of pending output: above it, nothing more is read [high-water]
+constexpr std::size_t high_water_mark = 65536;  // pending bytes from which on nothing more is read [high-water]
 constexpr int accept_bound = 64;  // clients accepted in one turn
-constexpr int retry_ms = 50;  // until the next try to accept, when descriptors have run out
+constexpr int retry_ms = 50;  // between two tries to accept, while descriptors have run out
 
 // What a descriptor waits for. A connection that waits for nothing is over. [wants]
 struct Wants {
@@ -178,7 +177,7 @@ Wants on_writable(Connection &connection) {
     connection.pending.erase(0, sent);
     if (connection.pending.empty())
         connection.pending.shrink_to_fit();
-    return next(connection, true);
+    return next(connection, false);
 }
 
 // Takes over a new client, unless there is no room to watch it.

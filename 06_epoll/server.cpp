@@ -38,10 +38,9 @@ namespace {
 
 constexpr std::uint16_t default_port = 9999;
 constexpr std::size_t buffer_size = 16384;
-constexpr std::size_t high_water_mark =
-    65536;  // of pending output: above it, nothing more is read [high-water]
+constexpr std::size_t high_water_mark = 65536;  // pending bytes from which on nothing more is read [high-water]
 constexpr int accept_bound = 64;  // clients accepted in one turn
-constexpr int retry_ms = 50;  // until the next try to accept, when descriptors have run out
+constexpr int retry_ms = 50;  // between two tries to accept, while descriptors have run out
 
 // What a descriptor waits for. A connection that waits for nothing is over. [wants]
 struct Wants {
@@ -111,9 +110,11 @@ bool watch(InterestSet &interest, int descriptor, Wants wants) {
     if (events == watched.events)
         return true;
     const int change = watched.events == 0 ? EPOLL_CTL_ADD : events == 0 ? EPOLL_CTL_DEL : EPOLL_CTL_MOD;
-    watched.events = events;
     epoll_event event{.events = events, .data = {.fd = descriptor}};
-    return epoll_ctl(interest.epoll.get(), change, descriptor, &event) == 0;
+    if (epoll_ctl(interest.epoll.get(), change, descriptor, &event) == -1)
+        return false;
+    watched.events = events;
+    return true;
 }
 
 // Waits until a watched descriptor is ready, or for `milliseconds` (-1: as long as it takes). epoll_wait(2)
@@ -191,7 +192,7 @@ Wants on_writable(Connection &connection) {
     connection.pending.erase(0, sent);
     if (connection.pending.empty())
         connection.pending.shrink_to_fit();
-    return next(connection, true);
+    return next(connection, false);
 }
 
 // Takes over a new client, unless there is no room to watch it.
