@@ -1,22 +1,23 @@
 // 06_epoll: many connections from one process.
 //
-// The input goes in pieces to the connections in turn, one piece on its way on each; what comes back is held
-// against what was sent and printed in the order of the input, whichever connection was faster.
-// New: epoll for many connections and the keyboard; a regular file, which epoll does not take.
-// Left out on purpose: setting the connections up while others work already (07: a connector on the loop).
-// Parent: 05_poll.
-// Build: g++ -std=c++20 -I. 06_epoll/client.cpp -o client
+// The input goes in pieces to the connections in turn; what comes back is held against what was sent, and
+// printed in the order of the input, whichever connection was faster. New: epoll for many connections and the
+// keyboard; a regular file, which epoll does not take. Left out on purpose: setting the connections up while
+// others work already (07: a connector on the loop). Parent: 05_poll. Build: g++ -std=c++20 -I.
+// 06_epoll/client.cpp -o client
 
 #include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
+#include <deque>
 #include <exception>
 #include <span>
 #include <stdexcept>
@@ -41,18 +42,24 @@ constexpr std::uint64_t input = UINT64_MAX;  // in epoll_event.data, where a con
 
 struct Connection {
     Descriptor descriptor;
-    std::string pending = {};  // of its piece, not yet taken by the kernel
-    std::string expected = {};  // of the answer to its piece, not yet come
+    std::string pending = {};  // typed, not yet taken by the kernel
+    std::string expected = {};  // the answer to all that was typed, from the first byte that has not come on
+    std::size_t checked = 0;  // of `expected`: these have come, and are dropped when they are many
     std::string answer = {};  // come, and not yet printed: it waits for its turn
-    bool busy = false;  // has a piece that is not all printed
+};
+
+// A part of the input, in the order in which it is printed.
+struct Piece {
+    std::size_t connection;
+    std::size_t left;  // bytes not yet printed
 };
 
 struct Conversation {
     std::string server;
     std::vector<Connection> connections = {};
     Descriptor epoll = Descriptor(check(epoll_create1(EPOLL_CLOEXEC), "epoll_create1"));
+    std::deque<Piece> pieces = {};
     std::size_t typing = 0;  // who gets the next piece
-    std::size_t printing = 0;  // who is printed next
     std::size_t open = 0;  // connections that the server has not ended
     bool input_watched = false;
     bool input_is_file = false;
@@ -68,7 +75,8 @@ void change(Conversation &conversation, int how, std::uint64_t index, std::uint3
 // Watches stdin just while the next connection can take a piece: a mask of 0 would still report a hang-up,
 // again and again. A regular file is always ready, and epoll refuses it: EPERM, epoll_ctl(2). [regular-file]
 bool want_input(Conversation &conversation) {
-    const bool want = !conversation.input_ended && !conversation.connections[conversation.typing].busy;
+    const bool want =
+        !conversation.input_ended && conversation.connections[conversation.typing].pending.empty();
     if (want != conversation.input_watched && !conversation.input_is_file) {
         try {
             change(conversation, want ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, input, EPOLLIN);
@@ -99,8 +107,8 @@ void on_input(Conversation &conversation) {
     Connection &connection = conversation.connections[conversation.typing];
     connection.pending.assign(piece.data(), count);
     upper_case(std::span(piece).first(count));
-    connection.expected.assign(piece.data(), count);
-    connection.busy = true;
+    connection.expected.append(piece.data(), count);
+    conversation.pieces.push_back({.connection = conversation.typing, .left = count});
     change(conversation, EPOLL_CTL_MOD, conversation.typing, EPOLLIN | EPOLLOUT);
     conversation.typing = (conversation.typing + 1) % conversation.connections.size();
 }
@@ -119,16 +127,30 @@ void on_writable(Conversation &conversation, std::size_t index) {
 }
 
 void print_in_turn(Conversation &conversation) {
-    for (;;) {
-        Connection &connection = conversation.connections[conversation.printing];
-        if (!write_all(STDOUT_FILENO, connection.answer))
+    while (!conversation.pieces.empty()) {
+        Piece &piece = conversation.pieces.front();
+        std::string &answer = conversation.connections[piece.connection].answer;
+        const std::size_t count = std::min(answer.size(), piece.left);
+        if (!write_all(STDOUT_FILENO, std::span(answer).first(count)))
             throw_errno("stdout");
-        connection.answer.clear();
-        if (!connection.busy || !connection.expected.empty())
+        answer.erase(0, count);
+        piece.left -= count;
+        if (piece.left > 0)
             return;
-        connection.busy = false;
-        conversation.printing = (conversation.printing + 1) % conversation.connections.size();
+        conversation.pieces.pop_front();
     }
+}
+
+// Holds what came against what was expected. False when it differs, or is more.
+bool matches(Connection &connection, std::string_view came) {
+    if (connection.expected.compare(connection.checked, came.size(), came) != 0)
+        return false;
+    connection.checked += came.size();
+    if (connection.checked > connection.expected.size() / 2) {
+        connection.expected.erase(0, connection.checked);
+        connection.checked = 0;
+    }
+    return true;
 }
 
 void on_readable(Conversation &conversation, std::size_t index) {
@@ -140,10 +162,8 @@ void on_readable(Conversation &conversation, std::size_t index) {
     const std::string_view came(answer.data(), check(count, conversation.server));
     connection.answer += came;
     print_in_turn(conversation);
-    if (!connection.expected.starts_with(came))
+    if (!matches(connection, came))
         throw std::runtime_error(conversation.server + ": what came back is not what was sent, in upper case");
-    connection.expected.erase(0, came.size());
-    print_in_turn(conversation);
     if (!came.empty())
         return;
     if (!conversation.input_ended || !connection.expected.empty())

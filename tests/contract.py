@@ -349,6 +349,7 @@ def wall(subject):
     if len(refusals) != 1100 - served:
         raise Failed(f"{1100 - served} clients were refused, and {len(refusals)} lines say so")
     peers[0].close()
+    wait_until(lambda: len(server.descriptors()) < 1024, subject.patience, "a client has left, and its descriptor is kept")
     subject.connect(server).ask(b"is there a place for me?\n")
 
 
