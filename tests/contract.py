@@ -7,13 +7,15 @@ Each check starts its own server. The ones below a rung mean nothing when that r
 import random
 import resource
 import signal
+import statistics
+import threading
 import time
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from check import CannotTell, Failed, Ladder, expect_bytes
-from peer import Peer, quiet_port, state_in_kernel, upper
+from peer import Peer, flooded, quiet_port, state_in_kernel, upper
 from process import wait_until
 
 ladder = Ladder()
@@ -96,6 +98,26 @@ def any_split(subject):
        capability="stream")
 def much_at_once(subject):
     subject.connect(subject.start()).exchange(random.Random(1).randbytes(1 << 20))
+
+
+@check("owed-at-end", "An end of file that comes while the server still owes much does not cost the client a byte",
+       needs="much-at-once", capability="stream")
+def owed_at_end(subject):
+    server = subject.start()
+    # How much the kernel keeps for both is not known; with one of these sizes the server has read the end of file
+    # while it holds back what the kernel does not take.
+    sizes = range(32 << 10, 320 << 10, 32 << 10)
+    together = len(sizes) if "concurrent" in subject.capabilities else 1
+    for first in range(0, len(sizes), together):
+        peers = [subject.connect(server, small_buffers=True) for _ in range(together)]
+        sent = []
+        for size, peer in zip(sizes[first:first + together], peers):
+            sent.append(peer.flood(size, stall=0.1))
+            peer.end()
+        for size, peer in zip(sent, peers):
+            expect_bytes(peer.receive(size), flooded(size))
+            peer.expect_end()
+            peer.close()
 
 
 def read_slowly(subject, size):
@@ -181,6 +203,21 @@ def reset_while_writing(subject):
         raise Failed(f"the server died: {server.popen.returncode}")
 
 
+@check("lets-go", "A connection that is reset while it is owed much is let go at once, and takes no CPU time",
+       needs="reset-while-writing", capability="concurrent", measured=True)
+def lets_go(subject):
+    server = subject.start()
+    at_first = server.holdings()
+    greedy = subject.connect(server, small_buffers=True)
+    greedy.flood(64 << 20)
+    greedy.reset()
+    wait_until(lambda: server.holdings() == at_first, subject.patience,
+               lambda: f"it held {at_first}, and holds {server.holdings()} since the reset")
+    share = server.cpu_share(WATCH)
+    if share > SPIN:
+        raise Failed(f"{share:.0%} of a core for {WATCH:g} s, since its only client has reset: it spins")
+
+
 # ---- many clients at the same time
 
 
@@ -204,33 +241,116 @@ def peer_not_reading(subject):
         raise Failed(f"the server took {sent >> 20} MiB from a client that reads no answers: memory has no bound")
     subject.connect(server).ask(b"what about me?\n")
     stuck.end()
-    expect_bytes(stuck.receive(sent), (b"ABCDEFGHIJKLMNOP" * (sent // 16 + 1))[:sent])
+    expect_bytes(stuck.receive(sent), flooded(sent))
     stuck.expect_end()
+
+
+@check("stuck-memory", "A client that does not read costs at most 128 KiB of memory", needs="peer-not-reading",
+       capability="loop", measured=True)
+def stuck_memory(subject):
+    clients = 10
+    server = subject.start()
+    subject.connect(server).ask(b"hello\n")
+    before = server.memory()
+    peers = [subject.connect(server, small_buffers=True) for _ in range(clients)]
+    for peer in peers:
+        peer.flood(512 << 10, stall=0.1)
+    grown = (server.memory() - before) / clients
+    if grown > 128 << 10:
+        raise Failed(f"{grown / 1024:.0f} KiB of memory for each client that does not read")
 
 
 @check("burst", "A hundred clients that come at the same moment are all served", needs="silent-client",
        capability="concurrent")
 def burst(subject):
     server = subject.start()
-    peers = [subject.connect(server) for _ in range(100)]
+    with server.frozen():  # they queue, and are one piece of news when it wakes
+        peers = [subject.connect(server) for _ in range(100)]
+        for number, peer in enumerate(peers):
+            peer.send(b"client %d of a hundred\n" % number)
+    expect_answers(peers, b"client %d of a hundred\n")
+
+
+def expect_answers(peers, said):
     for number, peer in enumerate(peers):
-        peer.send(b"client %d of a hundred\n" % number)
-    for number, peer in enumerate(peers):
-        wanted = b"CLIENT %d OF A HUNDRED\n" % number
+        wanted = upper(said % number)
         expect_bytes(peer.receive(len(wanted)), wanted, f"the answer to client {number}")
+
+
+def crowd_at_once(subject, clients):
+    server = subject.start()
+    peers = [subject.connect(server) for _ in range(clients)]
+    for said in (b"client %d\n", b"%d again\n"):
+        for number, peer in enumerate(peers):
+            peer.send(said % number)
+        expect_answers(peers, said)
 
 
 @check("thousand", "A thousand clients are connected at once, and each is answered", needs="burst",
        capability="thousand", measured=True)
 def thousand(subject):
+    crowd_at_once(subject, 1000)
+
+
+@check("ten-thousand", "Ten thousand clients are connected at once, and each is answered", needs="thousand",
+       capability="ten-thousand", measured=True, slow=True)
+def ten_thousand(subject):
+    crowd_at_once(subject, 10000)
+
+
+@check("fair", "While one client streams as fast as it can, another's round trip stays below 50 ms in the median, and "
+       "below 1 s always", needs="much-at-once", capability="loop")
+def fair(subject):
     server = subject.start()
-    peers = [subject.connect(server) for _ in range(1000)]
-    for _ in range(2):
-        for number, peer in enumerate(peers):
-            peer.send(b"client %d\n" % number)
-        for number, peer in enumerate(peers):
-            wanted = b"CLIENT %d\n" % number
-            expect_bytes(peer.receive(len(wanted)), wanted, f"the answer to client {number}")
+    block = bytes(random.Random(3).choices(b"abcdefghijklmnopqrstuvwxyz", k=1 << 20))
+    streaming = threading.Event()
+    done = threading.Event()
+
+    def stream():
+        peer = subject.connect(server)
+        while not done.is_set():
+            peer.exchange(block, end=False)
+            streaming.set()
+
+    streamer = threading.Thread(target=stream, daemon=True)
+    streamer.start()
+    try:
+        if not streaming.wait(subject.patience):
+            raise Failed("a megabyte is not answered, with one client and nobody else")
+        peer = subject.connect(server)
+        times = []
+        while sum(times) < 0.5:
+            begin = time.monotonic()
+            peer.ask(b"and me?\n")
+            times.append(time.monotonic() - begin)
+    finally:
+        done.set()
+        streamer.join()
+    if statistics.median(times) > 0.05 or max(times) > 1:
+        raise Failed(f"round trips of {statistics.median(times) * 1000:.1f} ms in the median, {max(times) * 1000:.0f} ms "
+                     "at worst, beside one client that streams")
+
+
+@check("wall", "A client beyond what select can watch is refused, and said to be; all others are served on",
+       needs="thousand", capability="wall", measured=True)
+def wall(subject):
+    server = subject.start()
+    peers = [subject.connect(server) for _ in range(1100)]
+    for number, peer in enumerate(peers):
+        try:
+            peer.socket.sendall(b"client %d\n" % number)
+        except OSError:  # refused already
+            pass
+    served = 1024 - len(server.descriptors_at_start)
+    expect_answers(peers[:served], b"client %d\n")
+    for peer in peers[served:]:
+        peer.expect_refusal()
+    refusals = [line for line in server.log.splitlines() if "refused" in line]
+    if len(refusals) != 1100 - served:
+        raise Failed(f"{1100 - served} clients were refused, and {len(refusals)} lines say so")
+    peers[0].close()
+    wait_until(lambda: len(server.descriptors()) < 1024, subject.patience, "a client has left, and its descriptor is kept")
+    subject.connect(server).ask(b"is there a place for me?\n")
 
 
 # ---- what it leaves behind
@@ -249,14 +369,11 @@ def reaps(subject):
     peers = [subject.connect(server) for _ in range(20)]
     for peer in peers:
         peer.ask(b"hello\n")
-    server.popen.send_signal(signal.SIGSTOP)  # so that all their signals are one by the time it can look
-    for peer in peers:
-        peer.close()
-    try:
+    with server.frozen([server.pid]):  # all their signals are one by the time it can look
+        for peer in peers:
+            peer.close()
         wait_until(lambda: len(server.zombies()) == 20, subject.patience,
                    lambda: f"{20 - len(server.zombies())} of 20 children do not end with their client")
-    finally:
-        server.popen.send_signal(signal.SIGCONT)
     wait_until(lambda: not server.zombies(), subject.patience,
                lambda: f"{len(server.zombies())} of 20 children that ended together stay zombies")
 
@@ -301,19 +418,14 @@ def crowd(subject, server, clients):
 def leaves_nothing(subject):
     server = subject.start()
 
-    def holds():
-        return len(server.descriptors()), server.threads(), len(server.children()), len(server.zombies())
-
-    at_first = holds()
+    at_first = server.holdings()
     crowd(subject, server, 200)  # what it allocates once, it has allocated by now
-    wait_until(lambda: holds() == at_first, subject.patience,
-               lambda: "descriptors, threads, children, zombies were {} and are {} after 200 clients".format(
-                   at_first, holds()))
+    wait_until(lambda: server.holdings() == at_first, subject.patience,
+               lambda: f"it held {at_first}, and holds {server.holdings()} after 200 clients")
     memory = server.memory()
     crowd(subject, server, 1000)
-    wait_until(lambda: holds() == at_first, subject.patience,
-               lambda: "descriptors, threads, children, zombies were {} and are {} after 1,200 clients".format(
-                   at_first, holds()))
+    wait_until(lambda: server.holdings() == at_first, subject.patience,
+               lambda: f"it held {at_first}, and holds {server.holdings()} after 1,200 clients")
     grown = server.memory() - memory
     if grown > 1 << 20:
         raise Failed(f"1,000 clients left {grown >> 10} KiB of memory behind")

@@ -18,6 +18,15 @@ def upper(data):
     return bytes(data).upper()
 
 
+ALPHABET = b"abcdefghijklmnopqrstuvwxyz"
+FLOOD = ALPHABET * 4096
+
+
+def flooded(size):
+    """The answer to the first `size` bytes of a flood."""
+    return upper((ALPHABET * (size // len(ALPHABET) + 1))[:size])
+
+
 class Peer:
     """A client's socket, connected. Use as a context manager, or close()."""
 
@@ -25,7 +34,9 @@ class Peer:
         self.patience = patience
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self.socket = socket.socket(family, socket.SOCK_STREAM)
-        if small_buffers:  # before connect: the window is announced with the SYN
+        if small_buffers:  # before connect: the window is announced with the SYN, and so is the segment size, after
+            # which the server's kernel sizes its own buffer: 536 bytes instead of loopback's 64 KiB
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         self.socket.settimeout(patience)
@@ -105,9 +116,9 @@ class Peer:
         if answer:
             raise Failed(f"answered, where it could not be: {show(answer)}")
 
-    def exchange(self, data, pause=lambda received: 0):
-        """Sends and receives `data` at the same time, each byte compared as it comes, then the ends of file both
-        ways. `pause(received)` says for how many seconds not to read yet; sending goes on meanwhile."""
+    def exchange(self, data, pause=lambda received: 0, end=True):
+        """Sends and receives `data` at the same time, each byte compared as it comes, then (with `end`) the ends of
+        file both ways. `pause(received)` says for how many seconds not to read yet; sending goes on meanwhile."""
         data = memoryview(data)
         sent = received = 0
         self.socket.setblocking(False)
@@ -127,7 +138,7 @@ class Peer:
                 events = ready[0][1] if ready else 0
                 if events & selectors.EVENT_WRITE:
                     sent += self._some(lambda: self.socket.send(data[sent:sent + 262144]), sent, received)
-                    if sent == len(data):
+                    if sent == len(data) and end:
                         self.end()
                 if events & selectors.EVENT_READ:
                     piece = self._some(lambda: self.socket.recv(262144), sent, received)
@@ -137,7 +148,8 @@ class Peer:
                                  f"the answer (at byte {received})")
                     received += len(piece)
         self.socket.settimeout(self.patience)
-        self.expect_end()
+        if end:
+            self.expect_end()
 
     def _some(self, call, sent, received):
         try:
@@ -145,16 +157,16 @@ class Peer:
         except OSError as error:
             raise Failed(f"{error.strerror} after {sent} bytes sent and {received} received") from None
 
-    def flood(self, limit):
-        """Sends and does not read until the server takes no more, or `limit` bytes are out. Returns what went."""
-        block = b"abcdefghijklmnop" * 4096
+    def flood(self, limit, stall=0.3):
+        """Sends without reading until the server has taken nothing for `stall` seconds, or `limit` bytes are out.
+        Returns how many went; flooded() is their answer."""
         sent = 0
         self.socket.setblocking(False)
         with selectors.DefaultSelector() as selector:
             selector.register(self.socket, selectors.EVENT_WRITE)
-            while sent < limit and selector.select(0.3):
-                begin = sent % 16
-                sent += self._some(lambda: self.socket.send(block[begin:begin + limit - sent]), sent, 0)
+            while sent < limit and selector.select(stall):
+                piece = FLOOD[sent % len(ALPHABET):][:limit - sent]
+                sent += self._some(lambda: self.socket.send(piece), sent, 0)
         self.socket.settimeout(self.patience)
         return sent
 

@@ -4,6 +4,7 @@ Ready is a line on its stdout, awaited against a deadline and against its death.
 wait. Everything that /proc tells covers the whole session that the program leads, so children count.
 """
 
+import contextlib
 import os
 import re
 import resource
@@ -113,6 +114,11 @@ class Process:
     def threads(self):
         return len(os.listdir(f"/proc/{self.pid}/task"))
 
+    def holdings(self):
+        """What it holds, in words: descriptors, threads, children, zombies."""
+        return (f"{len(self.descriptors())} descriptors, {self.threads()} threads, {len(self.children())} children, "
+                f"{len(self.zombies())} zombies")
+
     def memory(self):
         """Resident bytes, all processes together."""
         total = 0
@@ -139,6 +145,18 @@ class Process:
         before, begin = self.cpu(), time.monotonic()
         time.sleep(seconds)
         return (self.cpu() - before) / (time.monotonic() - begin)
+
+    @contextlib.contextmanager
+    def frozen(self, pids=None):
+        """Stops its processes (or only `pids`), and lets them go on at the end of the block."""
+        pids = pids or self.processes()
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
 
     # ---- its end
 
@@ -176,6 +194,7 @@ class Server(Process):
         self.output = ""
         try:
             self.address = self.await_ready(patience)
+            self.descriptors_at_start = self.descriptors()
         except BaseException:
             self.kill()
             raise

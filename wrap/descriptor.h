@@ -1,6 +1,7 @@
 // A file descriptor with one owner: who holds the object closes it, by leaving the scope.
 #pragma once
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <utility>
@@ -39,3 +40,13 @@ public:
 private:
     int fd_ = -1;
 };
+
+// Lets this process have as many descriptors as it may: the soft limit becomes the hard one, which is returned.
+// setrlimit(2)
+inline unsigned long raise_descriptor_limit() {
+    rlimit limit{};
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    return limit.rlim_max;
+}

@@ -7,24 +7,32 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <vector>
 
 #include "wrap/address.h"
 
 // --verbose, which only a server takes. Set while the command line is read, before there is a second thread.
 inline bool verbose = false;
 
-// The number in `text`, decimal and nothing else; empty when it is none or above 65535. std::from_chars
-inline std::optional<std::uint16_t> parse_port(std::string_view text) {
-    std::uint16_t port = 0;
+// The number in `text`, decimal and nothing else; empty when it is none or too large. std::from_chars
+template <typename Number = std::uint16_t>
+std::optional<Number> parse_number(std::string_view text) {
+    Number number{};
     const char *end = text.data() + text.size();
-    const auto [rest, error] = std::from_chars(text.data(), end, port);
+    const auto [rest, error] = std::from_chars(text.data(), end, number);
     if (error != std::errc{} || rest != end)
         return std::nullopt;
-    return port;
+    return number;
+}
+
+inline std::optional<std::uint16_t> parse_port(std::string_view text) {
+    return parse_number<std::uint16_t>(text);
 }
 
 // Says in one line on stderr what is wrong with the command line of `program`, and exits 2.
@@ -33,28 +41,47 @@ inline std::optional<std::uint16_t> parse_port(std::string_view text) {
     std::exit(2);
 }
 
+// An option that only some programs take: `--NAME ARGUMENT`.
+struct ExtraOption {
+    const char *name;
+    const char *argument;
+    const char *accepts;  // for the line that rejects another word: "level or edge"
+    const char *help;
+    std::function<bool(const char *word)> take;  // false: not an acceptable word
+};
+
 // Prints the usage of `program` on stdout and exits 0.
-[[noreturn]] inline void show_help(const std::string &program, std::uint16_t port) {
+[[noreturn]] inline void show_help(const std::string &program, std::uint16_t port,
+                                   std::span<const ExtraOption> extra) {
     const bool server = program == "server";
-    std::printf("usage: %s [--host HOST] [--port PORT]%s\n", program.c_str(), server ? " [--verbose]" : "");
-    std::printf("  --host HOST  IPv4 or IPv6 address, 127.0.0.1 unless told otherwise\n");
+    std::printf("usage: %s [--host HOST] [--port PORT]%s", program.c_str(), server ? " [--verbose]" : "");
+    for (const ExtraOption &one : extra)
+        std::printf(" [--%s %s]", one.name, one.argument);
+    std::printf("\n  --host HOST  IPv4 or IPv6 address, 127.0.0.1 unless told otherwise\n");
     std::printf("  --port PORT  %u unless told otherwise%s\n", port, server ? "; 0 takes a free one" : "");
     if (server)
         std::printf("  --verbose    log connections and messages on stderr\n");
+    for (const ExtraOption &one : extra)
+        std::printf("  --%s %s  %s\n", one.name, one.argument, one.help);
     std::exit(0);
 }
 
 // Reads the command line of `program`, which is "server" or "client", and returns the address that --host and
 // --port make. Does not return from --help (exit 0) or from words it cannot take (exit 2). getopt_long(3)
-inline Address parse_options(int argc, char *argv[], const std::string &program, std::uint16_t port) {
+inline Address parse_options(int argc, char *argv[], const std::string &program, std::uint16_t port,
+                             std::span<const ExtraOption> extra = {}) {
     const char *host = "127.0.0.1";
-    const option known[] = {{"host", required_argument, nullptr, 'a'},
-                            {"port", required_argument, nullptr, 'p'},
-                            {"help", no_argument, nullptr, 'h'},
-                            {program == "server" ? "verbose" : nullptr, no_argument, nullptr, 'v'},
-                            {}};
+    std::vector<option> known;
+    for (const ExtraOption &one : extra)
+        known.push_back({one.name, required_argument, nullptr, 'x'});
+    known.push_back({"host", required_argument, nullptr, 'a'});
+    known.push_back({"port", required_argument, nullptr, 'p'});
+    known.push_back({"help", no_argument, nullptr, 'h'});
+    known.push_back({program == "server" ? "verbose" : nullptr, no_argument, nullptr, 'v'});
+    known.push_back({});
     const std::uint16_t default_port = port;
-    for (int found; (found = getopt_long(argc, argv, "", known, nullptr)) != -1;) {
+    int index = 0;
+    for (int found; (found = getopt_long(argc, argv, "", known.data(), &index)) != -1;) {
         if (found == 'a')
             host = optarg;
         else if (found == 'p' && !parse_port(optarg))
@@ -62,11 +89,14 @@ inline Address parse_options(int argc, char *argv[], const std::string &program,
         else if (found == 'p')
             port = *parse_port(optarg);
         else if (found == 'h')
-            show_help(program, default_port);
+            show_help(program, default_port, extra);
         else if (found == 'v')
             verbose = true;
-        else
+        else if (found != 'x')
             std::exit(2);  // getopt_long has said why
+        else if (!extra[index].take(optarg))
+            reject(program,
+                   "--" + std::string(extra[index].name) + ": '" + optarg + "' is not " + extra[index].accepts);
     }
     if (optind != argc)
         reject(program, "unexpected argument '" + std::string(argv[optind]) + "'");

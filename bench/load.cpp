@@ -1,0 +1,340 @@
+// The load generator: many connections from one process, one message in flight on each (or --pipeline), every
+// byte of every answer checked.
+//
+// Messages differ from each other, so that an answer that belongs to another message or another connection is
+// found out. Latency is exact: every message's own round trip, none sampled. Warm-up is left out.
+// Build: g++ -std=c++20 -O2 -I. bench/load.cpp -o load
+
+#include <getopt.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <chrono>
+#include <cmath>
+#include <csignal>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <random>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "wrap/address.h"
+#include "wrap/check.h"
+#include "wrap/descriptor.h"
+#include "wrap/upper.h"
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t period =
+    65521;  // bytes after which the noise repeats; a prime, so no message size divides it
+constexpr std::size_t slice = 65536;  // bytes sent or received in one call, at most
+constexpr unsigned ports_per_address =
+    25000;  // connections from one loopback address; the next takes over then
+constexpr int patience_ms = 10000;  // without a byte from the server, it is taken for stuck
+
+struct Options {
+    std::string host = "127.0.0.1";
+    unsigned port = 9999;
+    unsigned connections = 100;
+    unsigned idle = 0;
+    unsigned size = 64;
+    unsigned pipeline = 1;
+    double seconds = 1;
+    double warm_up = 0.2;
+    bool json = false;
+};
+
+struct Connection {
+    Descriptor descriptor;
+    std::size_t start = 0;  // in the noise
+    std::uint64_t sent = 0;
+    std::uint64_t received = 0;
+    bool writing = false;  // the kernel took less than there was: EPOLLOUT is asked for
+    std::vector<Clock::time_point> began{};  // of the messages in flight, by number modulo pipeline
+};
+
+struct Load {
+    Options options;
+    Descriptor epoll = Descriptor(check(epoll_create1(EPOLL_CLOEXEC), "epoll_create1"));
+    std::string noise{};  // what is sent, period + slice bytes of it
+    std::string loud{};  // what must come back
+    std::vector<Connection> connections{};
+    std::vector<Descriptor> idle{};
+    std::vector<std::uint32_t> latencies{};  // nanoseconds, of the messages that were measured
+    Clock::time_point begin{}, end{};  // of the measured time
+};
+
+[[noreturn]] void reject(const std::string &reason) {
+    std::fprintf(stderr, "load: %s\n", reason.c_str());
+    std::exit(2);
+}
+
+template <typename Number>
+Number number(const char *option, std::string_view text, Number low, Number high) {
+    Number value{};
+    const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc{} || rest != text.data() + text.size() || value < low || value > high)
+        reject("--" + std::string(option) + ": '" + std::string(text) + "' is not a number from " +
+               std::to_string(low) + " to " + std::to_string(high));
+    return value;
+}
+
+constexpr const char *usage =
+    "usage: load [OPTION]...\n"
+    "  --host HOST      IPv4 or IPv6 address, 127.0.0.1 unless told otherwise\n"
+    "  --port PORT      9999 unless told otherwise\n"
+    "  --connections N  that send and receive (100)\n"
+    "  --idle N         connections besides, on which nothing is said (0)\n"
+    "  --size N         bytes in a message (64)\n"
+    "  --pipeline N     messages in flight on each connection (1)\n"
+    "  --seconds S      measured (1)\n"
+    "  --warm-up S      before that, not measured (0.2)\n"
+    "  --json           one JSON object instead of text\n";
+
+Options parse_options(int argc, char *argv[]) {
+    static const option known[] = {{"host", required_argument, nullptr, 'h'},
+                                   {"port", required_argument, nullptr, 'p'},
+                                   {"connections", required_argument, nullptr, 'c'},
+                                   {"idle", required_argument, nullptr, 'i'},
+                                   {"size", required_argument, nullptr, 's'},
+                                   {"pipeline", required_argument, nullptr, 'l'},
+                                   {"seconds", required_argument, nullptr, 't'},
+                                   {"warm-up", required_argument, nullptr, 'w'},
+                                   {"json", no_argument, nullptr, 'j'},
+                                   {"help", no_argument, nullptr, '!'},
+                                   {}};
+    Options options;
+    for (int found; (found = getopt_long(argc, argv, "", known, nullptr)) != -1;) {
+        switch (found) {
+            case 'h':
+                options.host = optarg;
+                break;
+            case 'p':
+                options.port = number("port", optarg, 1U, 65535U);
+                break;
+            case 'c':
+                options.connections = number("connections", optarg, 1U, 1000000U);
+                break;
+            case 'i':
+                options.idle = number("idle", optarg, 0U, 1000000U);
+                break;
+            case 's':
+                options.size = number("size", optarg, 1U, 64U << 20);
+                break;
+            case 'l':
+                options.pipeline = number("pipeline", optarg, 1U, 65536U);
+                break;
+            case 't':
+                options.seconds = number("seconds", optarg, 0.0, 3600.0);
+                break;
+            case 'w':
+                options.warm_up = number("warm-up", optarg, 0.0, 3600.0);
+                break;
+            case 'j':
+                options.json = true;
+                break;
+            case '!':
+                std::fputs(usage, stdout);
+                std::exit(0);
+            default:
+                std::exit(2);
+        }
+    }
+    if (optind != argc)
+        reject("unexpected argument '" + std::string(argv[optind]) + "'");
+    return options;
+}
+
+// Connects, from 127.0.0.1 first. Where its ports would run out, from 127.0.0.2 on with ports of our own
+// choice, since the kernel's choice is one range for them all. ip(7), IP_BIND_ADDRESS_NO_PORT
+Descriptor connect_from(const Address &server, unsigned index) {
+    Descriptor descriptor(check(socket(server.any.sa_family, SOCK_STREAM, 0), "socket"));
+    if (index >= ports_per_address && server.any.sa_family == AF_INET) {
+        Address source;
+        source.v4.sin_family = AF_INET;
+        source.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK + index / ports_per_address);
+        source.v4.sin_port = htons(static_cast<std::uint16_t>(10000 + index % ports_per_address));
+        check(bind(descriptor.get(), &source.any, sizeof source.v4), "bind");
+    }
+    check(connect(descriptor.get(), &server.any, server.size), "connect to " + to_text(server));
+    const int on = 1;
+    setsockopt(descriptor.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    return descriptor;
+}
+
+void watch(Load &load, std::size_t index, bool writing, int change) {
+    epoll_event event{.events = EPOLLIN, .data = {.u64 = index}};
+    if (writing)
+        event.events |= EPOLLOUT;
+    check(epoll_ctl(load.epoll.get(), change, load.connections[index].descriptor.get(), &event), "epoll_ctl");
+    load.connections[index].writing = writing;
+}
+
+[[noreturn]] void fail(const Connection &connection, const Options &options, const std::string &reason) {
+    throw std::runtime_error("message " + std::to_string(connection.received / options.size + 1) +
+                             " of a connection: " + reason);
+}
+
+// Begins new messages, as many as may be in flight, and sends what the kernel takes of them.
+void send_some(Load &load, std::size_t index, Clock::time_point now, bool begin_new) {
+    Connection &connection = load.connections[index];
+    const Options &options = load.options;
+    const std::uint64_t complete = connection.received / options.size;
+    std::uint64_t allowed = (complete + options.pipeline) * options.size;
+    if (!begin_new)  // only finish what was begun
+        allowed = (connection.sent + options.size - 1) / options.size * options.size;
+    while (connection.sent < allowed) {
+        const std::size_t size = std::min<std::uint64_t>(allowed - connection.sent, slice);
+        const char *from = &load.noise[(connection.start + connection.sent) % period];
+        for (std::uint64_t first = (connection.sent + options.size - 1) / options.size;
+             first * options.size < connection.sent + size; ++first)
+            connection.began[first % options.pipeline] = now;
+        const ssize_t sent = send(connection.descriptor.get(), from, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent == -1 && errno != EAGAIN)
+            fail(connection, options, std::string("send: ") + std::strerror(errno));
+        connection.sent += std::max<ssize_t>(sent, 0);
+        if (sent != static_cast<ssize_t>(size))
+            break;
+    }
+    if (connection.writing != (connection.sent < allowed))
+        watch(load, index, connection.sent < allowed, EPOLL_CTL_MOD);
+}
+
+// Reads what has come, compares every byte, and takes the time of each message that is complete with it.
+void receive_some(Load &load, std::size_t index, std::string &buffer, Clock::time_point &now) {
+    Connection &connection = load.connections[index];
+    const Options &options = load.options;
+    const ssize_t received = recv(connection.descriptor.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+    if (received == -1 && errno == EAGAIN)
+        return;
+    if (received <= 0)
+        fail(connection, options, received == 0 ? "the server closed" : std::strerror(errno));
+    now = Clock::now();
+    const char *expected = &load.loud[(connection.start + connection.received) % period];
+    if (connection.received + received > connection.sent)
+        fail(connection, options, "more came back than was sent");
+    if (std::memcmp(buffer.data(), expected, received) != 0)
+        fail(connection, options, "a byte came back wrong");
+    std::uint64_t message = connection.received / options.size;
+    connection.received += received;
+    for (; message < connection.received / options.size; ++message) {
+        const auto began = connection.began[message % options.pipeline];
+        if (began >= load.begin && now <= load.end)
+            load.latencies.push_back(std::chrono::duration_cast<std::chrono::nanoseconds>(now - began).count());
+    }
+}
+
+void open_all(Load &load) {
+    const auto server = parse_address(load.options.host.c_str(), load.options.port);
+    if (!server)
+        reject("--host: '" + load.options.host + "' is not an IPv4 or IPv6 address");
+    std::mt19937 random(1);
+    for (std::size_t i = 0; i < period; ++i)
+        load.noise.push_back(static_cast<char>('a' + random() % 26));
+    while (load.noise.size() < period + slice)
+        load.noise.push_back(load.noise[load.noise.size() - period]);
+    load.loud = load.noise;
+    upper_case(load.loud);
+    for (unsigned i = 0; i < load.options.idle; ++i)
+        load.idle.push_back(connect_from(*server, i));
+    load.connections.reserve(load.options.connections);
+    for (unsigned i = 0; i < load.options.connections; ++i) {
+        load.connections.push_back({.descriptor = connect_from(*server, load.options.idle + i),
+                                    .start = random() % period,
+                                    .began = std::vector<Clock::time_point>(load.options.pipeline)});
+        watch(load, i, false, EPOLL_CTL_ADD);
+    }
+}
+
+// Sends and receives on all connections until the measured time is over and all that was begun has come back.
+void run(Load &load) {
+    const auto seconds = [](double value) {
+        return std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(value));
+    };
+    std::string buffer(slice, '\0');
+    std::array<epoll_event, 512> events;
+    auto now = Clock::now();
+    load.begin = now + seconds(load.options.warm_up);
+    load.end = load.begin + seconds(load.options.seconds);
+    for (std::size_t i = 0; i < load.connections.size(); ++i)
+        send_some(load, i, now, true);
+    std::size_t busy = load.connections.size();
+    while (busy > 0) {
+        const int count = epoll_wait(load.epoll.get(), events.data(), events.size(), patience_ms);
+        if (count == 0)
+            throw std::runtime_error("nothing came from the server for " + std::to_string(patience_ms / 1000) +
+                                     " s");
+        now = Clock::now();
+        for (int i = 0; i < count; ++i) {
+            const std::size_t index = events[i].data.u64;
+            if (events[i].events & ~EPOLLOUT)
+                receive_some(load, index, buffer, now);
+            send_some(load, index, now, now < load.end);
+            const Connection &connection = load.connections[index];
+            busy -= connection.received == connection.sent && connection.sent % load.options.size == 0;
+        }
+    }
+}
+
+// Microseconds below which the share `part` of all messages stayed: nearest rank, exact.
+double percentile(const std::vector<std::uint32_t> &sorted, double part) {
+    const auto rank = static_cast<std::size_t>(std::ceil(part * static_cast<double>(sorted.size())));
+    return sorted[std::max<std::size_t>(rank, 1) - 1] / 1e3;
+}
+
+double own_cpu() {
+    rusage used{};
+    getrusage(RUSAGE_SELF, &used);
+    const auto seconds = [](const timeval &time) {
+        return static_cast<double>(time.tv_sec) + time.tv_usec / 1e6;
+    };
+    return seconds(used.ru_utime) + seconds(used.ru_stime);
+}
+
+void report(Load &load, double cpu) {
+    const Options &options = load.options;
+    auto &sorted = load.latencies;
+    std::sort(sorted.begin(), sorted.end());
+    if (sorted.empty())
+        throw std::runtime_error("no message began and came back in the measured time");
+    std::uint64_t all = 0;
+    for (const Connection &connection : load.connections)
+        all += connection.received / options.size;
+    const double rate = static_cast<double>(sorted.size()) / options.seconds;
+    const char *format =
+        options.json
+            ? "{\"messages_per_second\": %.1f, \"p50_us\": %.1f, \"p99_us\": %.1f, \"p99_9_us\": %.1f, "
+              "\"max_us\": %.1f, \"measured\": %zu, \"checked\": %llu, \"load_cpu_us_per_message\": %.3f}\n"
+            : "%.0f messages/s; round trip p50 %.1f, p99 %.1f, p99.9 %.1f, max %.1f us\n"
+              "%zu messages measured, %llu checked; the load itself took %.3f us of CPU a message\n";
+    std::printf(format, rate, percentile(sorted, 0.5), percentile(sorted, 0.99), percentile(sorted, 0.999),
+                percentile(sorted, 1), sorted.size(), static_cast<unsigned long long>(all),
+                cpu / static_cast<double>(all) * 1e6);
+}
+
+}  // namespace
+
+int main(int argc, char *argv[]) try {
+    Load load{.options = parse_options(argc, argv)};
+    raise_descriptor_limit();
+    open_all(load);
+    const double cpu = own_cpu();
+    run(load);
+    report(load, own_cpu() - cpu);
+    return 0;
+} catch (const std::exception &error) {
+    std::fprintf(stderr, "load: %s\n", error.what());
+    return 1;
+}

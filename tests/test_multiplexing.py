@@ -1,0 +1,83 @@
+"""What 04, 05 and 06 share, and what tells level from edge."""
+
+import re
+import subprocess
+
+import pytest
+
+from chapters import ROOT
+from check import Failed
+from peer import Peer
+from process import Server, wait_until
+
+FOLDERS = ("04_select", "05_poll", "06_epoll")
+KERNEL = {"watch", "wait"}  # the functions that speak to select, poll or epoll
+FUNCTION = re.compile(r"^(?!struct|constexpr|namespace|int main)[^\s#/}][^\n;]*?(\w+)\([^;]*?\) \{\n.*?^\}\n", re.MULTILINE | re.DOTALL)
+
+
+def functions(folder, program):
+    """{name: text} of the functions of a source file, in their order; main left out."""
+    return {found[1]: found[0] for found in FUNCTION.finditer((ROOT / folder / f"{program}.cpp").read_text())}
+
+
+@pytest.mark.parametrize("folder", [pytest.param(folder, marks=pytest.mark.chapter(folder)) for folder in FOLDERS[1:]])
+def test_the_handlers_are_the_same(folder):
+    first, other = functions(FOLDERS[0], "server"), functions(folder, "server")
+    assert {"watch", "wait", "on_readable", "on_writable", "accept_all", "turn", "serve"} <= set(first)
+    assert list(other) == list(first)
+    assert [name for name in first if other[name] != first[name]] == [name for name in first if name in KERNEL]
+
+
+@pytest.mark.chapter("05_poll")
+def test_the_clients_differ_in_wait_alone():
+    first, other = functions("04_select", "client"), functions("05_poll", "client")
+    assert list(other) == list(first)
+    assert [name for name in first if other[name] != first[name]] == ["wait"]
+
+
+@pytest.fixture
+def traced(builds, tmp_path):
+    """Starts 06's server under strace and returns it with a function that counts lines of its calls."""
+    if subprocess.run(["strace", "-o", "/dev/null", "true"], capture_output=True).returncode:
+        pytest.skip("strace may not trace here")
+    servers = []
+
+    def start(trigger):
+        trace = tmp_path / trigger
+        program = builds.for_check(True, False)[0].folder / "06_epoll" / "server"
+        server = Server(["strace", "-f", "-o", trace, "-e", "trace=epoll_wait,epoll_ctl,read", program,
+                         "--port", "0", "--trigger", trigger], patience=8.0)
+        servers.append(server)
+        return server, lambda pattern: len(re.findall(pattern, trace.read_text()))
+
+    yield start
+    for server in servers:
+        server.kill()
+
+
+@pytest.mark.chapter("06_epoll")
+@pytest.mark.parametrize("trigger, news", [("level", 4), ("edge", 1)])
+def test_level_tells_again_and_edge_once(traced, trigger, news):
+    """Four buffers full that have come before the server wakes: one change, and four times something to read."""
+    server, count = traced(trigger)
+    with Peer(server.address) as peer:
+        peer.ask(b"hello\n")
+        before = count(r"epoll_wait\(.*EPOLLIN")
+        with server.frozen():
+            peer.send(b"x" * 65536)
+        assert peer.receive(65536) == b"X" * 65536
+        peer.ask(b"done?\n")  # whatever it was told of the four buffers is in the trace by now
+        assert count(r"epoll_wait\(.*EPOLLIN") - before == news + 1
+
+
+@pytest.mark.chapter("06_epoll")
+@pytest.mark.parametrize("trigger", ["level", "edge"])
+def test_no_epoll_ctl_for_a_message(traced, trigger):
+    server, count = traced(trigger)
+    with Peer(server.address) as peer:
+        peer.ask(b"hello\n")
+        before = count("epoll_ctl")
+        assert before
+        for _ in range(100):
+            peer.ask(b"hello\n")
+        assert count("epoll_ctl") == before
