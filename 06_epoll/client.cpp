@@ -1,10 +1,11 @@
 // 06_epoll: many connections from one process.
 //
-// The input goes in pieces to the connections in turn; what comes back is held against what was sent, and
-// printed in the order of the input, whichever connection was faster. New: epoll for many connections and the
-// keyboard; a regular file, which epoll does not take. Left out on purpose: setting the connections up while
-// others work already (07: a connector on the loop). Parent: 05_poll. Build: g++ -std=c++20 -I.
-// 06_epoll/client.cpp -o client
+// The input goes in pieces to the connections in turn; what comes back is held against what was sent, and printed
+// in the order of the input, whichever connection was faster.
+// New: epoll for many connections and the keyboard; a regular file, which epoll does not take.
+// Left out on purpose: connecting while other connections work already (07: a connector on the loop).
+// Parent: 05_poll.
+// Build: g++ -std=c++20 -I. 06_epoll/client.cpp -o client
 
 #include <fcntl.h>
 #include <sys/epoll.h>

@@ -1,11 +1,12 @@
 // 06_epoll: the interest set lives in the kernel.
 //
-// A descriptor is added once and stays; epoll_wait returns the ready ones and nothing else, so that ten
-// thousand idle connections cost nothing. Level-triggered by default: it tells as long as there is something to
-// do. Edge-triggered on request: it tells once for each change, so what a handler leaves undone is remembered
-// here. New: epoll_ctl and epoll_wait; level and edge, and what each asks of the one who uses it. Left out on
-// purpose: callbacks, timers, idle timeouts and a graceful stop (07). Parent: 05_poll. Build: g++ -std=c++20
-// -I. 06_epoll/server.cpp -o server
+// A descriptor is added once and stays; epoll_wait returns the ready ones and nothing else, so that ten thousand
+// idle connections cost nothing. Level-triggered by default: it tells as long as there is something to do.
+// Edge-triggered on request: it tells once for each change, so what a handler leaves undone is remembered here.
+// New: epoll_ctl and epoll_wait; level and edge, and what each asks of the one who uses it.
+// Left out on purpose: callbacks, timers, idle timeouts and a graceful stop (07).
+// Parent: 05_poll.
+// Build: g++ -std=c++20 -I. 06_epoll/server.cpp -o server
 
 #include <fcntl.h>
 #include <sys/epoll.h>

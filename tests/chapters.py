@@ -25,6 +25,7 @@ class Chapter:
     threaded: bool = False  # judged under ThreadSanitizer too
     transport: str = "tcp"
     pairs: tuple = (("server", "client"),)  # the programs; the last pair is what children descend from
+    variants: tuple = ()  # words with which the contract judges the first pair's server once more
 
     @property
     def number(self):
@@ -39,6 +40,8 @@ class Chapter:
 STREAM = frozenset({"stream"})  # every server that speaks TCP or a stream on a path
 CONCURRENT = STREAM | {"concurrent"}  # a client that is silent or does not read holds up nobody
 SCALING = CONCURRENT | {"descriptors", "thousand"}  # out of descriptors; 1,000 connections at once
+LOOP = SCALING | {"loop"}  # one thread for all: fair to each, a bounded memory for each
+MANY = LOOP | {"ten-thousand"}
 
 CHAPTERS = (
     Chapter(
@@ -74,6 +77,40 @@ CHAPTERS = (
         threaded=True,
         capabilities=SCALING | {"no-worker"},
         client_capabilities=frozenset({"client", "duplex"}),
+    ),
+    Chapter(
+        name="04_select",
+        model="one thread, select",
+        model_zh="一个线程，select",
+        idea="one thread waits for many; non-blocking; pending output",
+        idea_zh="一个线程等待许多连接；非阻塞；待发数据",
+        port=9999,
+        parent="01_basic_tcp",
+        capabilities=LOOP | {"wall"},
+        client_capabilities=frozenset({"client", "duplex"}),
+    ),
+    Chapter(
+        name="05_poll",
+        model="one thread, poll",
+        model_zh="一个线程，poll",
+        idea="an array instead of bitmaps; no 1024",
+        idea_zh="用数组代替位图；没有 1024 的上限",
+        port=9999,
+        parent="04_select",
+        capabilities=MANY,
+        client_capabilities=frozenset({"client", "duplex"}),
+    ),
+    Chapter(
+        name="06_epoll",
+        model="one thread, epoll",
+        model_zh="一个线程，epoll",
+        idea="the interest set lives in the kernel; level and edge",
+        idea_zh="关注集合放在内核里；水平触发与边沿触发",
+        port=9999,
+        parent="05_poll",
+        capabilities=MANY,
+        client_capabilities=frozenset({"client", "duplex"}),
+        variants=("--trigger edge",),
     ),
 )
 

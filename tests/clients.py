@@ -49,7 +49,7 @@ def expect_failure(client, *named, printed=b""):
 
 
 def expect_visit(subject, server):
-    wait_until(lambda: server.log, subject.patience, "it has not connected to the server at all")
+    wait_until(lambda: " connected" in server.log, subject.patience, "it has not connected to the server at all")
 
 
 def converse(subject, data, host="127.0.0.1"):

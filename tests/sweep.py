@@ -25,7 +25,8 @@ class Kind:
     ladder: Ladder
     role: int  # which of a chapter's pair it is
     capabilities: Callable  # of a chapter
-    subject: Callable  # of a program of this kind, a chapter, a build, the patience
+    subject: Callable  # of a program of this kind, its words, a chapter, a build, the patience
+    variants: bool = False  # whether a chapter's variants are judged too
 
 
 def capabilities_of_server(chapter):
@@ -36,22 +37,24 @@ def fault_library(build):
     return build.folder / "tests" / "libfault.so"
 
 
-def server_subject(program, chapter, build, patience):
-    command = [program, "--port", "{port}"]
+def server_subject(program, words, chapter, build, patience):
+    command = [program, *words, "--port", "{port}"]
     return ServerSubject(command, chapter.capabilities, patience, fault_library(build))
 
 
-def own_subject(program, chapter, build, patience):
+def own_subject(program, words, chapter, build, patience):
+    assert not words, "its checks choose the words themselves"
     return OwnSubject(program, chapter.port, chapter.capabilities, patience, fault_library(build))
 
 
-def client_subject(program, chapter, build, patience):
+def client_subject(program, words, chapter, build, patience):
+    assert not words, "its checks play one connection"
     server = dict(map(reversed, chapter.pairs)).get(Path(program).name, chapter.pairs[-1][0])
     return ClientSubject(program, build.folder / chapter.name / server, chapter.client_capabilities, patience)
 
 
 KINDS = {
-    "contract": Kind(contract.ladder, 0, capabilities_of_server, server_subject),
+    "contract": Kind(contract.ladder, 0, capabilities_of_server, server_subject, variants=True),
     "own": Kind(own.ladder, 0, capabilities_of_server, own_subject),
     "clients": Kind(clients.ladder, 1, lambda chapter: chapter.client_capabilities, client_subject),
 }
@@ -63,30 +66,35 @@ class Case:
 
     kind: Kind
     chapter: Chapter
-    program: str
+    program: str  # with its words, if it has any
     build: Build
     check: Check
 
     @property
     def path(self):
-        return self.build.folder / self.chapter.name / self.program
+        return self.build.folder / self.chapter.name / self.program.split()[0]
 
     @property
     def name(self):
         first = self.program in self.chapter.pairs[0]
-        return self.chapter.name if first else f"{self.chapter.name}/{self.program}"
+        return self.chapter.name if first else f"{self.chapter.name}/{self.program.replace(' ', '_')}"
 
     def subject(self, patience):
-        return self.kind.subject(self.path, self.chapter, self.build, patience)
+        return self.kind.subject(self.path, self.program.split()[1:], self.chapter, self.build, patience)
+
+
+def programs(kind, chapter):
+    more = [f"{chapter.pairs[0][kind.role]} {words}" for words in chapter.variants if kind.variants]
+    return [pair[kind.role] for pair in chapter.pairs] + more
 
 
 def cases(kind, builds):
     for chapter in CHAPTERS:
-        for pair in chapter.pairs:
+        for program in programs(kind, chapter):
             for check in kind.ladder:
                 if check.capability in kind.capabilities(chapter):
                     for build in builds.for_check(check.measured, chapter.threaded):
-                        yield Case(kind, chapter, pair[kind.role], build, check)
+                        yield Case(kind, chapter, program, build, check)
 
 
 def parametrize(metafunc, kind, expected=lambda case: "", excused=lambda case: False):
@@ -96,7 +104,7 @@ def parametrize(metafunc, kind, expected=lambda case: "", excused=lambda case: F
         if excused(case):
             continue
         marks = [pytest.mark.chapter(case.chapter.name),
-                 pytest.mark.xdist_group(f"{case.chapter.name}-{case.program}-{case.build.label}")]
+                 pytest.mark.xdist_group(f"{case.name}-{case.build.label}")]
         if case.check.slow:
             marks.append(pytest.mark.slow)
         if expected(case):
@@ -105,13 +113,13 @@ def parametrize(metafunc, kind, expected=lambda case: "", excused=lambda case: F
     metafunc.parametrize("case", rows)
 
 
-failed = {}  # a program's path -> ids of the checks that it did not pass in this run
+failed = {}  # a program's path and words -> ids of the checks that it did not pass in this run
 
 
 def climb(case, expected=""):
     """Has the check of `case` judge its program, unless a check that it needs has failed. Where a failure is
     `expected` it is not waited for as long, and says nothing about the checks that need this one."""
-    broken = failed.setdefault(case.path, set())
+    broken = failed.setdefault((case.path, case.program), set())
     if case.check.needs in broken:
         broken.add(case.check.id)
         pytest.skip(f"needs {case.check.needs}, which this program does not pass")

@@ -62,7 +62,7 @@ def subject_for(faulty, builds, patience):
     if not build:
         pytest.skip(f"judged on a {faulty.build} build, and none is given")
     program = build.folder / "tests" / "faulty" / faulty.name
-    return faulty.kind.subject(program, faulty.chapter, build, patience)
+    return faulty.kind.subject(program, [], faulty.chapter, build, patience)
 
 
 def climb(faulty, full):

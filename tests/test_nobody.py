@@ -89,7 +89,7 @@ def verdict(kind, check, program, builds):
     """What `check` says of `program`; empty when it lets it pass."""
     build = (builds.of("plain") or builds.all)[0]
     try:
-        judge(check, kind.subject(program, ANY_CHAPTER, build, SOON))
+        judge(check, kind.subject(program, [], ANY_CHAPTER, build, SOON))
     except Failed as failure:
         return str(failure)
     except CannotTell as reason:
