@@ -163,8 +163,10 @@ void on_readable(Conversation &conversation, std::size_t index) {
     const std::string_view came(answer.data(), check(count, conversation.server));
     connection.answer += came;
     print_in_turn(conversation);
-    if (!matches(connection, came))
+    if (!matches(connection, came)) {
+        write_all(STDOUT_FILENO, connection.answer);
         throw std::runtime_error(conversation.server + ": what came back is not what was sent, in upper case");
+    }
     if (!came.empty())
         return;
     if (!conversation.input_ended || !connection.expected.empty())
