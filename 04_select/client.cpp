@@ -54,7 +54,7 @@ Ready wait(const Conversation &conversation) {
     fd_set read{};
     fd_set write{};
     FD_SET(connection, &read);
-    if (conversation.pending.empty() && !conversation.input_ended)
+    if (conversation.pending.empty() && !conversation.input_ended)  // [keyboard]
         FD_SET(STDIN_FILENO, &read);
     if (!conversation.pending.empty())
         FD_SET(connection, &write);

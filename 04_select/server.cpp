@@ -106,7 +106,7 @@ bool watch(InterestSet &interest, int descriptor, Wants wants) {
 // Waits until a watched descriptor is ready, or for `milliseconds` (-1: as long as it takes). select(2)
 const std::vector<Ready> &wait(InterestSet &interest, int milliseconds) {
     interest.ready.clear();
-    fd_set read = interest.read;  // select overwrites what it is given
+    fd_set read = interest.read;  // select overwrites what it is given [overwrites]
     fd_set write = interest.write;
     timeval limit{.tv_sec = milliseconds / 1000, .tv_usec = milliseconds % 1000 * 1000};
     int left = select(interest.highest + 1, &read, &write, nullptr, milliseconds == -1 ? nullptr : &limit);
@@ -127,7 +127,7 @@ Wants next(const Connection &connection, bool more) {
     return {.read = read, .write = !connection.pending.empty(), .more = more && read};
 }
 
-// The peer is gone, and with it all that it was owed.
+// The peer is gone, and with it all that it was owed. [over]
 Wants over(Connection &connection) {
     connection.ended = true;
     connection.pending.clear();
@@ -218,7 +218,7 @@ Wants accept_all(Server &server) {
 // Lets a ready connection do a bounded piece of its work, and closes it when it is over.
 void turn(Server &server, const Ready &ready) {
     auto &owned = server.connections[ready.descriptor];
-    if (!owned)  // over since wait() reported it
+    if (!owned)  // over since wait() reported it [stale]
         return;
     Connection &connection = *owned;
     connection.ending |= ready.ending;
@@ -241,7 +241,7 @@ void turn(Server &server, const Ready &ready) {
     const int listener = server.listener.get();
     watch(server.interest, listener, {.read = true});
     for (;;) {
-        const auto &ready = wait(server.interest, server.starved ? retry_ms : -1);
+        const auto &ready = wait(server.interest, server.starved ? retry_ms : -1);  // [loop]
         for (const Ready &one : ready) {
             if (one.descriptor == listener)
                 watch(server.interest, listener, accept_all(server));

@@ -51,7 +51,7 @@ struct Ready {
 Ready wait(const Conversation &conversation) {
     const bool pending = !conversation.pending.empty();
     const auto wanted = static_cast<short>(pending ? POLLIN | POLLOUT : POLLIN);
-    const bool take_input = !pending && !conversation.input_ended;
+    const bool take_input = !pending && !conversation.input_ended;  // [passed-over]
     std::array<pollfd, 2> entries{{{.fd = conversation.connection.get(), .events = wanted, .revents = 0},
                                    {.fd = take_input ? STDIN_FILENO : -1, .events = POLLIN, .revents = 0}}};
     check(poll(entries.data(), entries.size(), -1), "poll");

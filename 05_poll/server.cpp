@@ -128,7 +128,7 @@ Wants next(const Connection &connection, bool more) {
     return {.read = read, .write = !connection.pending.empty(), .more = more && read};
 }
 
-// The peer is gone, and with it all that it was owed.
+// The peer is gone, and with it all that it was owed. [over]
 Wants over(Connection &connection) {
     connection.ended = true;
     connection.pending.clear();
@@ -219,7 +219,7 @@ Wants accept_all(Server &server) {
 // Lets a ready connection do a bounded piece of its work, and closes it when it is over.
 void turn(Server &server, const Ready &ready) {
     auto &owned = server.connections[ready.descriptor];
-    if (!owned)  // over since wait() reported it
+    if (!owned)  // over since wait() reported it [stale]
         return;
     Connection &connection = *owned;
     connection.ending |= ready.ending;
@@ -242,7 +242,7 @@ void turn(Server &server, const Ready &ready) {
     const int listener = server.listener.get();
     watch(server.interest, listener, {.read = true});
     for (;;) {
-        const auto &ready = wait(server.interest, server.starved ? retry_ms : -1);
+        const auto &ready = wait(server.interest, server.starved ? retry_ms : -1);  // [loop]
         for (const Ready &one : ready) {
             if (one.descriptor == listener)
                 watch(server.interest, listener, accept_all(server));
@@ -259,7 +259,7 @@ void turn(Server &server, const Ready &ready) {
 int main(int argc, char *argv[]) try {
     const Address address = parse_options(argc, argv, "server", default_port);
     std::signal(SIGPIPE, SIG_IGN);
-    const unsigned long limit = raise_descriptor_limit();
+    const unsigned long limit = raise_descriptor_limit();  // [limit]
     if (verbose)
         std::fprintf(stderr, "up to %lu descriptors\n", limit);
     Server server{.listener = listen_on(address)};

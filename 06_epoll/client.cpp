@@ -130,7 +130,7 @@ void on_writable(Conversation &conversation, std::size_t index) {
 void print_in_turn(Conversation &conversation) {
     while (!conversation.pieces.empty()) {
         Piece &piece = conversation.pieces.front();
-        std::string &answer = conversation.connections[piece.connection].answer;
+        std::string &answer = conversation.connections[piece.connection].answer;  // [in-turn]
         const std::size_t count = std::min(answer.size(), piece.left);
         if (!write_all(STDOUT_FILENO, std::span(answer).first(count)))
             throw_errno("stdout");

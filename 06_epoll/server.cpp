@@ -108,7 +108,7 @@ bool watch(InterestSet &interest, int descriptor, Wants wants) {
     if (interest.edge && wants.more && !watched.more)
         interest.more.push_back(descriptor);
     watched.more = interest.edge && wants.more;
-    if (events == watched.events)
+    if (events == watched.events)  // [change]
         return true;
     const int change = watched.events == 0 ? EPOLL_CTL_ADD : events == 0 ? EPOLL_CTL_DEL : EPOLL_CTL_MOD;
     epoll_event event{.events = events, .data = {.fd = descriptor}};
@@ -121,7 +121,7 @@ bool watch(InterestSet &interest, int descriptor, Wants wants) {
 // Waits until a watched descriptor is ready, or for `milliseconds` (-1: as long as it takes). epoll_wait(2)
 const std::vector<Ready> &wait(InterestSet &interest, int milliseconds) {
     interest.ready.clear();
-    for (const int descriptor : std::exchange(interest.more, {})) {
+    for (const int descriptor : std::exchange(interest.more, {})) {  // [again]
         if (std::exchange(interest.watched[descriptor].more, false))
             interest.ready.push_back({descriptor, true, true, false});
     }
@@ -144,7 +144,7 @@ Wants next(const Connection &connection, bool more) {
     return {.read = read, .write = !connection.pending.empty(), .more = more && read};
 }
 
-// The peer is gone, and with it all that it was owed.
+// The peer is gone, and with it all that it was owed. [over]
 Wants over(Connection &connection) {
     connection.ended = true;
     connection.pending.clear();
@@ -235,7 +235,7 @@ Wants accept_all(Server &server) {
 // Lets a ready connection do a bounded piece of its work, and closes it when it is over.
 void turn(Server &server, const Ready &ready) {
     auto &owned = server.connections[ready.descriptor];
-    if (!owned)  // over since wait() reported it
+    if (!owned)  // over since wait() reported it [stale]
         return;
     Connection &connection = *owned;
     connection.ending |= ready.ending;
@@ -258,7 +258,7 @@ void turn(Server &server, const Ready &ready) {
     const int listener = server.listener.get();
     watch(server.interest, listener, {.read = true});
     for (;;) {
-        const auto &ready = wait(server.interest, server.starved ? retry_ms : -1);
+        const auto &ready = wait(server.interest, server.starved ? retry_ms : -1);  // [loop]
         for (const Ready &one : ready) {
             if (one.descriptor == listener)
                 watch(server.interest, listener, accept_all(server));
@@ -284,7 +284,7 @@ int main(int argc, char *argv[]) try {
                               }};
     const Address address = parse_options(argc, argv, "server", default_port, {&trigger, 1});
     std::signal(SIGPIPE, SIG_IGN);
-    const unsigned long limit = raise_descriptor_limit();
+    const unsigned long limit = raise_descriptor_limit();  // [limit]
     if (verbose)
         std::fprintf(stderr, "up to %lu descriptors\n", limit);
     Server server{.listener = listen_on(address), .interest = std::move(interest)};
