@@ -11,7 +11,7 @@ from build import build
 from common import CHAPTERS, ROOT, USAGE, Trouble, call, find_chapter, say
 
 FOLDERS = {"build": (), "build-asan": ("-Db_sanitize=address,undefined",), "build-tsan": ("-Db_sanitize=thread",)}
-HELPERS = ["contract_tools", "faulty"]
+HELPERS = ["contract_tools", "faulty", "bench"]
 
 
 def targets(folder, chapter):
