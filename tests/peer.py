@@ -194,6 +194,13 @@ def state_in_kernel(local_port, remote_port):
     return None
 
 
+def time_waits_dropped():
+    """How many connections the kernel has forgotten at once instead of keeping them in TIME_WAIT, since it began."""
+    with open("/proc/net/netstat") as lines:
+        names, numbers = [line.split() for line in lines if line.startswith("TcpExt:")]
+    return int(dict(zip(names, numbers))["TCPTimeWaitOverflow"])
+
+
 def quiet_port():
     """A free TCP port below the kernel's ephemeral range, so that no client's own port can take it meanwhile."""
     low = int(open("/proc/sys/net/ipv4/ip_local_port_range").read().split()[0])
