@@ -39,7 +39,8 @@ class Subject:
         a sanitizer's report."""
         complaints = []
         for peer in self.peers:
-            peer.reset()  # leaves no TIME_WAIT, of which the kernel keeps a bounded number
+            if peer.socket.fileno() != -1:
+                peer.reset()  # leaves no TIME_WAIT, of which the kernel keeps a bounded number
         for process in self.processes:
             if process.alive():
                 try:
