@@ -108,7 +108,7 @@ const std::vector<Ready> &wait(InterestSet &interest, int milliseconds) {
     interest.ready.clear();
     fd_set read = interest.read;  // select overwrites what it is given [overwrites]
     fd_set write = interest.write;
-    timeval limit{.tv_sec = milliseconds / 1000, .tv_usec = milliseconds % 1000 * 1000};
+    timeval limit{.tv_sec = milliseconds / 1000, .tv_usec = milliseconds % 1000 * 1000L};
     int left = select(interest.highest + 1, &read, &write, nullptr, milliseconds == -1 ? nullptr : &limit);
     for (int descriptor = 0; left > 0 && descriptor <= interest.highest; ++descriptor) {
         const bool readable = FD_ISSET(descriptor, &read);

@@ -4,6 +4,7 @@ import fcntl
 import os
 import pty
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -292,6 +293,16 @@ def test_under_thread_sanitizer_only_threads_are_built():
     assert threads.name in lab_test.targets("build-tsan", None)
     assert not lab_test.targets("build-tsan", processes)
     assert lab_test.targets("build", processes)[0] == processes.name
+
+
+@pytest.mark.parametrize("folder", lab_test.FOLDERS)
+def test_meson_knows_what_is_built(folder):
+    """In whichever of the folders there are; ninja stops at a name that Meson gave no target there."""
+    if not (ROOT / folder / "build.ninja").exists():
+        pytest.skip("not set up")
+    known = set(re.findall(r"^build (\w+): phony", (ROOT / folder / "build.ninja").read_text(), re.MULTILINE))
+    for chapter in [None, *CHAPTERS]:
+        assert set(lab_test.targets(folder, chapter)) <= known
 
 
 @pytest.mark.parametrize("failing, stage", [
