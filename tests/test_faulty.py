@@ -1,7 +1,7 @@
 """The suite is judged too: every check fails a program that breaks its promise, for the reason it should.
 
 Each wrong program is a diff in faulty/ against a right one. Its head names the check that must fail it, and
-words that the failure must hold. What that check depends on must pass; with --full all checks before it must.
+words that the failure must hold. What that check depends on must pass.
 """
 
 import re
@@ -65,19 +65,8 @@ def subject_for(faulty, builds, patience):
     return faulty.kind.subject(program, [], faulty.chapter, build, patience)
 
 
-def climb(faulty, full):
-    """The checks that must pass, and last the one that must fail."""
-    if not full:
-        return faulty.ladder.up_to(faulty.check)
-    everything = list(faulty.ladder)
-    before = everything[:list(faulty.ladder.checks).index(faulty.check)]
-    asked_for = faulty.kind.capabilities(faulty.chapter)
-    return [check for check in before if check.capability in asked_for and not check.slow and
-            check.id not in faulty.chapter.expected_failures] + [faulty.ladder[faulty.check]]
-
-
-def test_fails_at_its_check(faulty, builds, request):
-    *passing, failing = climb(faulty, request.config.getoption("--full"))
+def test_fails_at_its_check(faulty, builds):
+    *passing, failing = faulty.ladder.up_to(faulty.check)
     for check in passing:
         judge(check, subject_for(faulty, builds, patience=8.0), strict=False)
     with pytest.raises(Failed) as failure:
