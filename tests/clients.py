@@ -19,7 +19,7 @@ from process import wait_until
 ladder = Ladder()
 check = ladder.check
 
-LATE = 0.3  # seconds that an answer is late
+LATE = 0.2  # seconds that an answer is late
 GONE = 2.0  # seconds in which a client is gone when there is nothing left to do
 
 

@@ -23,7 +23,7 @@ ladder = Ladder()
 check = ladder.check
 
 EVERY_BYTE = bytes(range(256)) + "grüße, 你好, na\u00efve\n".encode()
-WATCH = 0.4  # seconds for which CPU time is counted
+WATCH = 0.25  # seconds for which CPU time is counted
 SPIN = 0.05  # a resting server takes less of a core than this; one that spins takes all it can get
 
 
@@ -122,12 +122,12 @@ def owed_at_end(subject):
 
 
 def read_slowly(subject, size):
-    """Reads nothing for half a second, then 64 KiB a second for as long, then as fast as it can; sends as fast as
-    it can all the while, and the end of file right after the last byte."""
+    """Reads nothing for a quarter of a second, then 64 KiB a second for as long, then as fast as it can; sends as
+    fast as it can all the while, and the end of file right after the last byte."""
     begin = time.monotonic()
 
     def pause(received):
-        return (received + 32768) / 65536 - (time.monotonic() - begin) if received < 32768 else 0
+        return (received + 16384) / 65536 - (time.monotonic() - begin) if received < 16384 else 0
 
     peer = subject.connect(subject.start(), small_buffers=True)
     peer.exchange(random.Random(2).randbytes(size), pause=pause)

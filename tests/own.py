@@ -22,7 +22,7 @@ from process import wait_until
 ladder = Ladder()
 check = ladder.check
 
-WATCH = 0.4  # seconds in which a server that repeats itself every 50 ms has done so
+WATCH = 0.25  # seconds in which a server that repeats itself every 50 ms has done so
 
 # What no program of ours takes, and how the complaint must name it. Port 0: who takes it disturbs nobody.
 BAD_COMMAND_LINES = (
@@ -64,8 +64,9 @@ def judge_help(subject, options):
 
 
 def judge_bad_command_lines(subject, more=()):
-    for words, named in (*BAD_COMMAND_LINES, *more):
-        process = subject.launch(*words)
+    lines = (*BAD_COMMAND_LINES, *more)
+    # All of them start, and then each is judged: none of them waits for another.
+    for process, (words, named) in zip([subject.launch(*words) for words, _ in lines], lines):
         try:
             line = complaint(process, 2, subject.patience)
             if named not in line:

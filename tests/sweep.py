@@ -104,7 +104,7 @@ def parametrize(metafunc, kind, expected=lambda case: "", excused=lambda case: F
         if excused(case):
             continue
         marks = [pytest.mark.chapter(case.chapter.name),
-                 pytest.mark.xdist_group(f"{case.name}-{case.build.label}")]
+                 pytest.mark.xdist_group(f"{case.name}-{case.build.label}-{metafunc.module.__name__}")]
         if case.check.slow:
             marks.append(pytest.mark.slow)
         if expected(case):

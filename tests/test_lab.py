@@ -295,6 +295,11 @@ def test_under_thread_sanitizer_only_threads_are_built():
     assert lab_test.targets("build", processes)[0] == processes.name
 
 
+def test_the_wrong_programs_are_built_for_the_full_test_alone():
+    assert "faulty" not in lab_test.targets("build", None) + lab_test.targets("build", CHAPTERS[0])
+    assert "faulty" in lab_test.targets("build", None, full=True)
+
+
 @pytest.mark.parametrize("folder", lab_test.FOLDERS)
 def test_meson_knows_what_is_built(folder):
     """In whichever of the folders there are; ninja stops at a name that Meson gave no target there."""
@@ -302,7 +307,7 @@ def test_meson_knows_what_is_built(folder):
         pytest.skip("not set up")
     known = set(re.findall(r"^build (\w+): phony", (ROOT / folder / "build.ninja").read_text(), re.MULTILINE))
     for chapter in [None, *CHAPTERS]:
-        assert set(lab_test.targets(folder, chapter)) <= known
+        assert set(lab_test.targets(folder, chapter, full=True)) <= known
 
 
 @pytest.mark.parametrize("failing, stage", [
