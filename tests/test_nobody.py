@@ -17,6 +17,8 @@ from process import Server
 from subject import ServerSubject, judge
 from sweep import KINDS
 
+pytestmark = pytest.mark.slow  # two hundred waits for what never comes
+
 SOON = 0.15  # seconds of patience: none of these programs ever does what is waited for
 DEPEND_ON_THE_MACHINE = {"ipv6", "default-port", "client-ipv6"}  # only these may be unable to tell
 ANY_CHAPTER = dataclasses.replace(CHAPTERS[-1], capabilities=frozenset().union(*(c.capabilities for c in CHAPTERS)))
@@ -81,7 +83,7 @@ def patient_start(monkeypatch):
 def every_check(*kinds):
     """Parameters for a test: each check of these ladders, with its kind."""
     return pytest.mark.parametrize("kind, check", [
-        pytest.param(KINDS[kind], check, id=check.id, marks=[pytest.mark.slow] * check.slow) for kind in kinds for check in KINDS[kind].ladder
+        pytest.param(KINDS[kind], check, id=check.id) for kind in kinds for check in KINDS[kind].ladder
     ])
 
 

@@ -19,11 +19,14 @@ FOLDERS = {
 }
 
 
+WORKERS_A_CORE = 2  # a check waits for its program most of the time
+
+
 def targets(folder, chapter, full=False):
-    """What is built in a folder: under ThreadSanitizer only the chapters with threads, and the wrong programs only for
-    who judges them. Nothing at all where no chapter is to be built."""
+    """What is built in a folder: under ThreadSanitizer only the chapters with threads; the unit tests under sanitizers,
+    and plain too with --full, as the wrong programs. Nothing at all where no chapter is to be built."""
     chapters = [c.name for c in CHAPTERS if chapter in (None, c) and (c.threaded or folder != "build-tsan")]
-    helpers = ["contract_tools"] + ["bench"] * (folder == "build") + ["unit"] * (not chapter) + ["faulty"] * full
+    helpers = ["contract_tools"] + ["bench"] * (folder == "build") + ["unit"] * (not chapter and (full or folder != "build")) + ["faulty"] * full
     return chapters and [*chapters, *helpers]
 
 
@@ -44,7 +47,7 @@ def fixed_addresses():
 
 def sweep(folders, chapter, full):
     say("the contract, and what else the suite holds")
-    workers = len(os.sched_getaffinity(0))
+    workers = len(os.sched_getaffinity(0)) * WORKERS_A_CORE
     command = fixed_addresses() if "build-tsan" in folders else []
     command += [sys.executable, "-m", "pytest", "tests", "-n", workers, "--dist", "loadgroup"]
     for folder in folders:
@@ -62,11 +65,11 @@ def main(words):
         raise Trouble(f"test takes a chapter and --full; what is '{words[-1]}'?", USAGE)
     chapter = find_chapter(words[0]) if words else None
     packages.require("core", "test", *(["lint"] if full else []))
-    folders = [folder for folder in FOLDERS if targets(folder, chapter)]
-    for folder in folders:
-        build(targets(folder, chapter, full), ROOT / folder, FOLDERS[folder])
-    if not chapter:
-        for folder in folders:
+    wanted = {folder: of for folder in FOLDERS if (of := targets(folder, chapter, full))}
+    for folder, of in wanted.items():
+        build(of, ROOT / folder, FOLDERS[folder])
+    for folder, of in wanted.items():
+        if "unit" in of:
             unit_tests(folder)
-    sweep(folders, chapter, full)
+    sweep(wanted, chapter, full)
     return 0
