@@ -211,8 +211,9 @@ Descriptor open_one(Load &load, const Address &server) {
     }
 }
 
+// Edge-triggered: epoll_wait need not look again at each connection that was ready last time.
 void watch(Load &load, std::size_t index, bool writing, int change) {
-    epoll_event event{.events = EPOLLIN, .data = {.u64 = index}};
+    epoll_event event{.events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data = {.u64 = index}};
     if (writing)
         event.events |= EPOLLOUT;
     check(epoll_ctl(load.epoll.get(), change, load.connections[index].descriptor.get(), &event), "epoll_ctl");
@@ -249,13 +250,14 @@ void send_some(Load &load, std::size_t index, Clock::time_point now, bool begin_
         watch(load, index, connection.sent < allowed, EPOLL_CTL_MOD);
 }
 
-// Reads what has come, compares every byte, and takes the time of each message that is complete with it.
-void receive_some(Load &load, std::size_t index, std::string &buffer, Clock::time_point &now) {
+// Reads once, compares every byte, and takes the time of each message that is complete with it. Returns how many
+// bytes had come.
+std::size_t receive_some(Load &load, std::size_t index, std::string &buffer, Clock::time_point &now) {
     Connection &connection = load.connections[index];
     const Options &options = load.options;
     const ssize_t received = recv(connection.descriptor.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
     if (received == -1 && errno == EAGAIN)
-        return;
+        return 0;
     if (received <= 0)
         fail(connection, options, received == 0 ? "the server closed" : std::strerror(errno));
     now = Clock::now();
@@ -272,6 +274,16 @@ void receive_some(Load &load, std::size_t index, std::string &buffer, Clock::tim
         if (began >= load.begin && began < load.end)
             load.latencies.push_back(now - began);
     }
+    return received;
+}
+
+// Reads all that has come: what fills the buffer may not be all, and an end of file is behind the rest.
+void receive_all(Load &load, const epoll_event &event, std::string &buffer, Clock::time_point &now) {
+    const bool ending = (event.events & EPOLLRDHUP) != 0;
+    std::size_t received = 0;
+    do
+        received = receive_some(load, event.data.u64, buffer, now);
+    while (received == buffer.size() || (ending && received > 0));
 }
 
 void make_noise(Load &load, std::mt19937 &random) {
@@ -356,7 +368,7 @@ void run(Load &load) {
         for (int i = 0; i < count; ++i) {
             const std::size_t index = events[i].data.u64;
             if (events[i].events & ~EPOLLOUT)
-                receive_some(load, index, buffer, now);
+                receive_all(load, events[i], buffer, now);
             send_some(load, index, now, now < load.end);
             busy -= over(load.connections[index], load.options, now >= load.end);
         }
