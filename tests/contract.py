@@ -455,6 +455,39 @@ def out_of_descriptors(subject):
     expect_bytes(waiting.receive(len(wanted)), wanted)
 
 
+@check("descriptor-from-elsewhere", "Who waits is served when a descriptor comes from elsewhere (here a raised limit), "
+       "however busy the others are", needs="out-of-descriptors", capability="descriptors", measured=True)
+def descriptor_from_elsewhere(subject):
+    server = subject.start()
+    busy = subject.connect(server)
+    busy.ask(b"hello\n")
+    used = max(server.descriptors()) + 1
+    soft, hard = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (used, hard))
+    waiting = [subject.connect(server) for _ in range(2)]  # a blocked accept holds its descriptor already
+    for peer in waiting:
+        peer.send(b"is there a place for me?\n")
+    for _ in range(3):  # whoever has one loop for all has tried to accept by now
+        busy.ask(b"and on\n")
+    done = threading.Event()
+
+    def talk():
+        with contextlib.suppress(Failed):  # it is the others that are judged
+            while not done.is_set():
+                busy.ask(b"and on\n")
+
+    thread = threading.Thread(target=talk)
+    thread.start()
+    try:
+        resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (soft, hard))
+        for peer in waiting:
+            wanted = b"IS THERE A PLACE FOR ME?\n"
+            expect_bytes(peer.receive(len(wanted)), wanted)
+    finally:
+        done.set()
+        thread.join()
+
+
 @check("no-worker", "A client for whom no process or thread can be made is refused; all others are served",
        needs="silent-client", capability="no-worker", measured=True)
 def no_worker(subject):
