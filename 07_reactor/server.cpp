@@ -1,295 +1,50 @@
-// 06_epoll: the interest set lives in the kernel.
+// 07_reactor: whoever is concerned is called.
 //
-// A descriptor is added once and stays; epoll_wait returns the ready ones and nothing else, so that ten thousand
-// idle connections cost nothing. Level-triggered by default: it tells as long as there is something to do.
-// Edge-triggered on request: it tells once for each change, so what a handler leaves undone is remembered here.
-// New: epoll_ctl and epoll_wait; level and edge, and what each asks of the one who uses it.
-// Left out on purpose: callbacks, timers, idle timeouts and a graceful stop (07).
-// Parent: 05_poll.
-// Build: g++ -std=c++20 -I. 06_epoll/server.cpp -o server
+// An event loop, in a file of its own, waits for everything: descriptors, deadlines, signals, other threads. What
+// is to be done about it are handlers that were handed to it. Connections are edge-triggered; a connection that
+// is idle for too long is closed; a signal ends the server after it has sent what it owes.
+// New: callbacks and who owns what they use; timers; a graceful stop. Left out on purpose: more than one thread (08).
+// Parent: 06_epoll.
+// Build: g++ -std=c++20 -I. 07_reactor/server.cpp -o server
 
-#include <fcntl.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <algorithm>
-#include <array>
-#include <cerrno>
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
-#include <cstring>
 #include <exception>
-#include <memory>
 #include <span>
-#include <string>
-#include <string_view>
-#include <utility>
-#include <vector>
 
+#include "../07_reactor/event_loop.h"
+#include "../07_reactor/stream_server.h"
 #include "wrap/address.h"
-#include "wrap/check.h"
 #include "wrap/descriptor.h"
 #include "wrap/options.h"
-#include "wrap/stream.h"
 #include "wrap/upper.h"
 
 namespace {
 
-constexpr std::uint16_t default_port = 9999;
-constexpr std::size_t buffer_size = 16384;
-constexpr std::size_t high_water_mark = 65536;  // pending bytes from which on nothing more is read [high-water]
-constexpr int accept_bound = 64;  // clients accepted in one turn
-constexpr int retry_ms = 50;  // between two tries to accept, while descriptors have run out
+constexpr std::uint16_t default_port = 8080;
 
-// What a descriptor waits for. A connection that waits for nothing is over. [wants]
-struct Wants {
-    bool read = false;
-    bool write = false;
-    bool more = false;  // there may be more to do already, and no news from the kernel will say so
-};
-
-// What wait() reports of a descriptor. `ending`: the peer's end of file has come, behind what is to be read.
-struct Ready {
-    int descriptor;
-    bool readable, writable, ending;
-};
-
-struct Connection {
-    Descriptor descriptor;
-    Address peer;
-    std::string pending = {};  // answered, not yet taken by the kernel [pending]
-    bool ending = false;  // as in Ready
-    bool ended = false;  // nothing more will be read
-};
-
-// What is watched: the kernel has the set, here is what it was told last.
-struct InterestSet {
-    struct Watched {
-        std::uint32_t events = 0;  // 0: not watched
-        bool more = false;  // edge-triggered: there is more to do, and no news will say so [more]
-    };
-    bool edge = false;
-    Descriptor epoll = Descriptor(check(epoll_create1(EPOLL_CLOEXEC), "epoll_create1"));
-    std::vector<Watched> watched = {};  // by descriptor
-    std::vector<int> more = {};  // those of which it says so
-    std::vector<Ready> ready = {};  // what wait() returned last
-};
-
-struct Server {
-    Descriptor listener;
-    InterestSet interest = {};
-    std::vector<std::unique_ptr<Connection>> connections = {};  // by descriptor; the owner of them all
-    bool starved = false;  // out of descriptors: the listener is not watched until one is free [starved]
-};
-
-void set_nonblocking(const Descriptor &descriptor) {
-    check(fcntl(descriptor.get(), F_SETFL, O_NONBLOCK), "fcntl");
-}
-
-bool would_block() {
-    return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
-}
-
-// Makes `descriptor` be watched for `wants`, or no more when that is nothing. False when there is no room.
-// The kernel is told of changes only; edge-triggered there are none, all is asked for once. epoll_ctl(2)
-bool watch(InterestSet &interest, int descriptor, Wants wants) {
-    std::uint32_t events = 0;
-    if (wants.read)
-        events |= EPOLLIN;
-    if (wants.write)
-        events |= EPOLLOUT;
-    if (interest.edge && events != 0)
-        events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
-    if (interest.watched.size() <= static_cast<std::size_t>(descriptor))
-        interest.watched.resize(descriptor + 1);
-    auto &watched = interest.watched[descriptor];
-    if (interest.edge && wants.more && !watched.more)
-        interest.more.push_back(descriptor);
-    watched.more = interest.edge && wants.more;
-    if (events == watched.events)  // [change]
-        return true;
-    const int change = watched.events == 0 ? EPOLL_CTL_ADD : events == 0 ? EPOLL_CTL_DEL : EPOLL_CTL_MOD;
-    epoll_event event{.events = events, .data = {.fd = descriptor}};
-    if (epoll_ctl(interest.epoll.get(), change, descriptor, &event) == -1)
-        return false;
-    watched.events = events;
-    return true;
-}
-
-// Waits until a watched descriptor is ready, or for `milliseconds` (-1: as long as it takes). epoll_wait(2)
-const std::vector<Ready> &wait(InterestSet &interest, int milliseconds) {
-    interest.ready.clear();
-    for (const int descriptor : std::exchange(interest.more, {})) {  // [again]
-        if (std::exchange(interest.watched[descriptor].more, false))
-            interest.ready.push_back({descriptor, true, true, false});
-    }
-    std::array<epoll_event, 256> events;
-    const int limit = interest.ready.empty() ? milliseconds : 0;
-    const int count = epoll_wait(interest.epoll.get(), events.data(), events.size(), limit);
-    for (const epoll_event &event : std::span(events).first(std::max(count, 0))) {
-        const bool failed = event.events & (EPOLLERR | EPOLLHUP);
-        interest.ready.push_back({.descriptor = event.data.fd,
-                                  .readable = failed || event.events & EPOLLIN,
-                                  .writable = failed || event.events & EPOLLOUT,
-                                  .ending = (event.events & EPOLLRDHUP) != 0});
-    }
-    return interest.ready;
-}
-
-// What the connection waits for from here on. `more` counts only while reading is allowed.
-Wants next(const Connection &connection, bool more) {
-    const bool read = !connection.ended && connection.pending.size() < high_water_mark;
-    return {.read = read, .write = !connection.pending.empty(), .more = more && read};
-}
-
-// The peer is gone, and with it all that it was owed. [over]
-Wants over(Connection &connection) {
-    connection.ended = true;
-    connection.pending.clear();
-    return {};
-}
-
-// Sends `text`, or keeps pending what the kernel does not take now. False when the peer is gone. [answer]
-bool answer(Connection &connection, std::span<const char> text) {
-    if (connection.pending.empty()) {
-        const ssize_t sent = write(connection.descriptor.get(), text.data(), text.size());
-        if (sent == -1 && !would_block())
-            return false;
-        text = text.subspan(std::max<ssize_t>(sent, 0));
-    }
-    connection.pending.append(text.begin(), text.end());
-    return true;
-}
-
-// Reads once, and answers. [on-readable]
-Wants on_readable(Connection &connection) {
-    std::array<char, buffer_size> buffer;
-    const ssize_t received = read(connection.descriptor.get(), buffer.data(), buffer.size());
-    if (received == -1)
-        return would_block() ? next(connection, false) : over(connection);
-    if (received == 0) {
-        connection.ended = true;
-        return next(connection, false);
-    }
-    const std::span text = std::span(buffer).first(received);
+// [received]
+void answer(Connection &connection, std::span<char> text) {
     upper_case(text);
-    if (!answer(connection, text))
-        return over(connection);
+    connection.send(text);
     if (verbose)
-        std::fprintf(stderr, "%s sent %zu bytes\n", to_text(connection.peer).c_str(), text.size());
-    return next(connection, text.size() == buffer.size() || connection.ending);
-}
-
-// Writes once of what is pending. [on-writable]
-Wants on_writable(Connection &connection) {
-    if (connection.pending.empty())
-        return next(connection, false);
-    const ssize_t sent =
-        write(connection.descriptor.get(), connection.pending.data(), connection.pending.size());
-    if (sent == -1)
-        return would_block() ? next(connection, false) : over(connection);
-    connection.pending.erase(0, sent);
-    if (connection.pending.empty())
-        connection.pending.shrink_to_fit();
-    return next(connection, false);
-}
-
-// Takes over a new client, unless there is no room to watch it.
-void add(Server &server, Descriptor descriptor, const Address &peer) {
-    const int number = descriptor.get();
-    server.starved = false;
-    if (!watch(server.interest, number, {.read = true})) {
-        std::fprintf(stderr, "server: %s refused: no room to watch descriptor %d\n", to_text(peer).c_str(),
-                     number);
-        return;
-    }
-    if (server.connections.size() <= static_cast<std::size_t>(number))
-        server.connections.resize(number + 1);
-    server.connections[number] = std::make_unique<Connection>(Connection{std::move(descriptor), peer});
-    if (verbose)
-        std::fprintf(stderr, "%s connected\n", to_text(peer).c_str());
-}
-
-// Accepts who is waiting, some at a time. Waits for nothing when descriptors or memory have run out.
-// [accept-all]
-Wants accept_all(Server &server) {
-    for (int accepted = 0; accepted < accept_bound; ++accepted) {
-        Address peer;
-        Descriptor descriptor(accept4(server.listener.get(), &peer.any, &peer.size, SOCK_NONBLOCK));
-        if (descriptor.get() != -1) {
-            add(server, std::move(descriptor), peer);
-        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            if (!std::exchange(server.starved, true))
-                std::perror("server: accept");
-            return {};
-        } else if (would_block()) {
-            server.starved = false;
-            return {.read = true};
-        }  // else that client has left while it queued
-    }
-    return {.read = true, .more = true};
-}
-
-// Lets a ready connection do a bounded piece of its work, and closes it when it is over.
-void turn(Server &server, const Ready &ready) {
-    auto &owned = server.connections[ready.descriptor];
-    if (!owned)  // over since wait() reported it [stale]
-        return;
-    Connection &connection = *owned;
-    connection.ending |= ready.ending;
-    Wants wants = next(connection, false);
-    if (ready.writable)
-        wants = on_writable(connection);
-    if (ready.readable && wants.read)
-        wants = on_readable(connection);
-    watch(server.interest, ready.descriptor, wants);
-    if (wants.read || wants.write)
-        return;
-    if (verbose)
-        std::fprintf(stderr, "%s closed\n", to_text(connection.peer).c_str());
-    owned.reset();
-    if (server.starved)
-        watch(server.interest, server.listener.get(), {.read = true});
-}
-
-[[noreturn]] void serve(Server &server) {
-    const int listener = server.listener.get();
-    watch(server.interest, listener, {.read = true});
-    for (;;) {
-        const auto &ready = wait(server.interest, server.starved ? retry_ms : -1);  // [loop]
-        for (const Ready &one : ready) {
-            if (one.descriptor == listener)
-                watch(server.interest, listener, accept_all(server));
-            else
-                turn(server, one);
-        }
-        if (server.starved && ready.empty())
-            watch(server.interest, listener, {.read = true});
-    }
+        std::fprintf(stderr, "%s sent %zu bytes\n", to_text(connection.peer()).c_str(), text.size());
 }
 
 }  // namespace
 
 int main(int argc, char *argv[]) try {
-    InterestSet interest;
-    const ExtraOption trigger{.name = "trigger",
-                              .argument = "HOW",
-                              .accepts = "level or edge",
-                              .help = "when epoll tells: level unless told otherwise, or edge",
-                              .take = [&interest](std::string_view word) {
-                                  interest.edge = word == "edge";
-                                  return interest.edge || word == "level";
-                              }};
-    const Address address = parse_options(argc, argv, "server", default_port, {&trigger, 1});
+    Limits limits;
+    const Address address = parse_options(argc, argv, "server", default_port, limit_options(limits));
     std::signal(SIGPIPE, SIG_IGN);
-    const unsigned long limit = raise_descriptor_limit();  // [limit]
+    const unsigned long limit = raise_descriptor_limit();
     if (verbose)
         std::fprintf(stderr, "up to %lu descriptors\n", limit);
-    Server server{.listener = listen_on(address), .interest = std::move(interest)};
-    set_nonblocking(server.listener);
-    serve(server);
+    EventLoop loop;
+    StreamServer server(loop, address, limits, [] { return Connection::Handlers{.received = answer}; });
+    loop.run();
+    return 0;
 } catch (const std::exception &error) {
     std::fprintf(stderr, "server: %s\n", error.what());
     return 1;
