@@ -10,7 +10,7 @@
 #include <functional>
 #include <utility>
 
-#include "../07_reactor/event_loop.h"
+#include "07_reactor/event_loop.h"
 #include "wrap/address.h"
 #include "wrap/check.h"
 #include "wrap/descriptor.h"

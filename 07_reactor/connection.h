@@ -17,8 +17,8 @@
 #include <span>
 #include <utility>
 
-#include "../07_reactor/event_loop.h"
-#include "../07_reactor/pending_output.h"
+#include "07_reactor/event_loop.h"
+#include "07_reactor/pending_output.h"
 #include "wrap/address.h"
 #include "wrap/descriptor.h"
 
@@ -133,4 +133,4 @@ private:
     Timer linger_{loop_.timers(), [this] { on_lingered(); }};
 };
 
-#include "../07_reactor/connection_turns.h"
+#include "07_reactor/connection_turns.h"

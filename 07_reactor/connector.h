@@ -9,7 +9,7 @@
 #include <system_error>
 #include <utility>
 
-#include "../07_reactor/event_loop.h"
+#include "07_reactor/event_loop.h"
 #include "wrap/address.h"
 #include "wrap/check.h"
 #include "wrap/descriptor.h"

@@ -20,7 +20,7 @@
 #include <utility>
 #include <vector>
 
-#include "../07_reactor/timers.h"
+#include "07_reactor/timers.h"
 #include "wrap/check.h"
 #include "wrap/descriptor.h"
 

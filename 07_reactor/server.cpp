@@ -13,8 +13,8 @@
 #include <exception>
 #include <span>
 
-#include "../07_reactor/event_loop.h"
-#include "../07_reactor/stream_server.h"
+#include "07_reactor/event_loop.h"
+#include "07_reactor/stream_server.h"
 #include "wrap/address.h"
 #include "wrap/descriptor.h"
 #include "wrap/options.h"

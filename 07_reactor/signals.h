@@ -9,7 +9,7 @@
 #include <initializer_list>
 #include <utility>
 
-#include "../07_reactor/event_loop.h"
+#include "07_reactor/event_loop.h"
 #include "wrap/check.h"
 #include "wrap/descriptor.h"
 

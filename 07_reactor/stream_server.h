@@ -14,10 +14,10 @@
 #include <utility>
 #include <vector>
 
-#include "../07_reactor/acceptor.h"
-#include "../07_reactor/connection.h"
-#include "../07_reactor/event_loop.h"
-#include "../07_reactor/signals.h"
+#include "07_reactor/acceptor.h"
+#include "07_reactor/connection.h"
+#include "07_reactor/event_loop.h"
+#include "07_reactor/signals.h"
 #include "wrap/address.h"
 #include "wrap/descriptor.h"
 #include "wrap/options.h"
