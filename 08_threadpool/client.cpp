@@ -1,11 +1,11 @@
-// 07_reactor: connecting, typing and printing, all on one loop.
+// 08_threadpool: many requests in flight, their answers printed in order.
 //
-// The input goes in pieces to the connections in turn; what comes back is held against what was sent, and printed
-// in the order of the input, whichever connection was faster.
-// New: a connector, so that connections are made while others work already; stdin as one more handler.
-// Left out on purpose: requests that are not answered in the order of their connection's input (08).
-// Parent: 06_epoll.
-// Build: g++ -std=c++20 -I. 07_reactor/client.cpp -o client
+// A request is a line. It goes to the connection that has the fewest in flight, and to none that has as many as it
+// may; what comes back is held against what was sent, and printed in the order of the input, whichever came first.
+// New: requests, and how many of them wait for an answer on each connection.
+// Left out on purpose: a number in each request and answer, so that one connection could answer them in any order.
+// Parent: 07_reactor.
+// Build: g++ -std=c++20 -I. 08_threadpool/client.cpp -o client
 
 #include <unistd.h>
 
@@ -38,7 +38,7 @@
 
 namespace {
 
-constexpr std::uint16_t default_port = 8080;
+constexpr std::uint16_t default_port = 9999;
 constexpr std::size_t piece_size = 16384;
 
 struct Talk {
@@ -47,9 +47,10 @@ struct Talk {
     std::string expected = {};  // the answer to all that was typed, from the first byte that has not come on
     std::size_t checked = 0;  // of `expected`: these have come, and are dropped when they are many
     std::string answer = {};  // come, and not yet printed: it waits for its turn
+    std::deque<std::size_t> in_flight = {};  // bytes yet to come of each request that was sent [in-flight]
 };
 
-// A part of the input, in the order in which it is printed.
+// A request, in the order in which its answer is printed.
 struct Piece {
     std::size_t talk;
     std::size_t left;  // bytes not yet printed
@@ -61,21 +62,34 @@ struct Conversation {
     std::string server;
     std::vector<Talk> talks = {};
     std::deque<Piece> pieces = {};
-    std::size_t typing = 0;  // who gets the next piece
+    std::deque<std::string> typed = {};  // requests that nobody may send yet
+    std::size_t in_flight_limit = SIZE_MAX;  // on each connection
     std::size_t open = 0;  // connections that the server has not ended
     bool input_watched = false;
     bool input_ended = false;
+    bool all_sent = false;  // the end of the input too
     std::unique_ptr<Timer> file_turn = {};  // of a stdin that is a regular file
 };
 
 void on_input(Conversation &conversation);
 
-// Watches stdin just while the next connection can take a piece. Level-triggered, for it may block: then a handler
+// The connection with the fewest requests in flight; null when each has as many as it may, or bytes pending. [free]
+Talk *free_talk(Conversation &conversation) {
+    Talk *best = nullptr;
+    for (Talk &talk : conversation.talks) {
+        const bool free = talk.connection && talk.connection->pending() == 0 &&
+                          talk.in_flight.size() < conversation.in_flight_limit;
+        if (free && (!best || talk.in_flight.size() < best->in_flight.size()))
+            best = &talk;
+    }
+    return best;
+}
+
+// Watches stdin just while some connection can take a request. Level-triggered, for it may block: then a handler
 // must read once and no more. A regular file is always ready, and epoll refuses it: EPERM, epoll_ctl(2). It is read
 // in the loop's next turn. [regular-file]
 void want_input(Conversation &conversation) {
-    const auto &next = conversation.talks[conversation.typing].connection;
-    const bool want = !conversation.input_ended && next && next->pending() == 0;
+    const bool want = !conversation.input_ended && conversation.typed.empty() && free_talk(conversation);
     if (conversation.file_turn) {
         if (want)
             conversation.file_turn->set(conversation.loop.now());
@@ -93,24 +107,41 @@ void want_input(Conversation &conversation) {
     }
 }
 
-void on_input(Conversation &conversation) {
-    std::array<char, piece_size> piece;
-    const std::size_t count = check(read(STDIN_FILENO, piece.data(), piece.size()), "stdin");
-    conversation.input_ended = count == 0;
-    if (count > 0) {
-        Talk &talk = conversation.talks[conversation.typing];
-        talk.connection->send(std::span(piece).first(count));
-        upper_case(std::span(piece).first(count));
-        talk.expected.append(piece.data(), count);
-        conversation.pieces.push_back({.talk = conversation.typing, .left = count});
-        conversation.typing = (conversation.typing + 1) % conversation.talks.size();
-    } else {
+void send_to(Talk &talk, std::string request) {
+    talk.connection->send(request);
+    upper_case(request);
+    talk.expected += request;
+    talk.in_flight.push_back(request.size());
+}
+
+// Sends what may be sent, and after the last of it the end. Called whenever that may have changed. [go-on]
+void go_on(Conversation &conversation) {
+    auto &typed = conversation.typed;
+    for (Talk *talk; !typed.empty() && (talk = free_talk(conversation)); typed.pop_front()) {
+        conversation.pieces.push_back(
+            {.talk = static_cast<std::size_t>(talk - conversation.talks.data()), .left = typed.front().size()});
+        send_to(*talk, std::move(typed.front()));
+    }
+    if (conversation.input_ended && typed.empty() && !std::exchange(conversation.all_sent, true)) {
         for (const Talk &talk : conversation.talks) {
             if (talk.connection)
                 talk.connection->end();
         }
     }
     want_input(conversation);
+}
+
+// A request ends with its line, or with what has come of it. [request]
+void on_input(Conversation &conversation) {
+    std::array<char, piece_size> piece;
+    const std::size_t count = check(read(STDIN_FILENO, piece.data(), piece.size()), "stdin");
+    conversation.input_ended = count == 0;
+    for (std::string_view rest(piece.data(), count); !rest.empty();) {
+        const std::string_view request = rest.substr(0, rest.find('\n') + 1);
+        conversation.typed.emplace_back(request.empty() ? rest : request);
+        rest.remove_prefix(conversation.typed.back().size());
+    }
+    go_on(conversation);
 }
 
 void print_in_turn(Conversation &conversation) {
@@ -140,6 +171,16 @@ bool matches(Talk &talk, std::string_view came) {
     return true;
 }
 
+// Counts off what `size` bytes that have come complete.
+void count_off(Talk &talk, std::size_t size) {
+    while (!talk.in_flight.empty() && size >= talk.in_flight.front()) {
+        size -= talk.in_flight.front();
+        talk.in_flight.pop_front();
+    }
+    if (!talk.in_flight.empty())
+        talk.in_flight.front() -= size;
+}
+
 void on_received(Conversation &conversation, Talk &talk, std::string_view came) {
     talk.answer += came;
     print_in_turn(conversation);
@@ -147,12 +188,14 @@ void on_received(Conversation &conversation, Talk &talk, std::string_view came) 
         write_all(STDOUT_FILENO, talk.answer);
         throw std::runtime_error(conversation.server + ": what came back is not what was sent, in upper case");
     }
+    count_off(talk, came.size());
+    go_on(conversation);
 }
 
 void on_ended(const Conversation &conversation, const Talk &talk) {
-    if (!conversation.input_ended || !talk.expected.empty())
+    if (!conversation.all_sent || !talk.expected.empty())
         throw std::runtime_error(conversation.server + ": closed before " +
-                                 (conversation.input_ended ? "all of it came back" : "the end of the input"));
+                                 (conversation.all_sent ? "all of it came back" : "the end of the input"));
     talk.connection->close();
 }
 
@@ -173,13 +216,13 @@ void on_connected(Conversation &conversation, Talk &talk, Descriptor descriptor)
                                   on_received(conversation, talk, {came.data(), came.size()});
                               },
                           .ended = [&](Connection &) { on_ended(conversation, talk); },
-                          .drained = [&](Connection &) { want_input(conversation); },
+                          .drained = [&](Connection &) { go_on(conversation); },
                           .closed = [&](Connection &, int error) { on_closed(conversation, error); }});
     if (!talk.connection)
         throw_errno("epoll_ctl");
-    if (conversation.input_ended)
+    if (conversation.all_sent)
         talk.connection->end();
-    want_input(conversation);
+    go_on(conversation);
 }
 
 void start(Conversation &conversation, std::size_t connections) {
@@ -195,20 +238,31 @@ void start(Conversation &conversation, std::size_t connections) {
 }  // namespace
 
 int main(int argc, char *argv[]) try {
-    std::size_t connections = 1;
-    const ExtraOption option{.name = "connections",
-                             .argument = "N",
-                             .accepts = "a number from 1 to 10000",
-                             .help = "how many connections share the input; 1 unless told otherwise",
-                             .take = [&connections](std::string_view word) {
-                                 connections = parse_number<std::size_t>(word).value_or(0);
-                                 return connections >= 1 && connections <= 10000;
-                             }};
-    const Address address = parse_options(argc, argv, "client", default_port, {&option, 1});
+    std::size_t connections = 1, in_flight = SIZE_MAX;
+    const auto count = [](std::size_t &number) {
+        return [&number](std::string_view word) {
+            number = parse_number<std::size_t>(word).value_or(0);
+            return number >= 1 && number <= 10000;
+        };
+    };
+    const std::array options{
+        ExtraOption{.name = "connections",
+                    .argument = "N",
+                    .accepts = "a number from 1 to 10000",
+                    .help = "how many connections share the input; 1 unless told otherwise",
+                    .take = count(connections)},
+        ExtraOption{.name = "in-flight",
+                    .argument = "N",
+                    .accepts = "a number from 1 to 10000",
+                    .help = "lines without an answer on each connection, at most; no limit "
+                            "unless told otherwise",
+                    .take = count(in_flight)}};
+    const Address address = parse_options(argc, argv, "client", default_port, options);
     std::signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
     EventLoop loop;
-    Conversation conversation{.loop = loop, .address = address, .server = to_text(address)};
+    Conversation conversation{
+        .loop = loop, .address = address, .server = to_text(address), .in_flight_limit = in_flight};
     start(conversation, connections);
     loop.run();
     return 0;
