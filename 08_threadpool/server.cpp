@@ -35,12 +35,22 @@ namespace {
 
 constexpr std::uint16_t default_port = 9999;
 
+// The loop is to hear of them, by its signalfd: any thread that does not block them would die of them, and with it
+// all others. Threads inherit what is blocked when they are made. signal(7) [inherited]
+void block_signals() {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &set, nullptr);
+}
+
 class Server {
 public:
     Server(const Address &address, const Limits &limits, const PoolSize &size, std::chrono::microseconds work)
         : work_(work),
-          clients_(loop_, address, limits, [this] { return handlers(); }),
-          pool_(size, [this] { loop_.post([this] { hand_over(); }); }) {
+          pool_(size, [this] { loop_.post([this] { hand_over(); }); }),
+          clients_(loop_, address, limits, [this] { return handlers(); }) {
         clients_.on_stop([](Connection &connection) {
             if (!connection.is_paused())  // else answer() does it
                 connection.finish();
@@ -100,9 +110,9 @@ private:
     const std::chrono::microseconds work_;  // that each message takes
     std::atomic<bool> abandoned_ = false;
     EventLoop loop_;
-    StreamServer clients_;  // before the pool: its threads must inherit the blocked signals
     std::deque<ThreadPool::Task> waiting_;  // for room in the queue, one for each connection at most [waiting]
-    ThreadPool pool_;  // last, and so the first to go: its workers use all that stands above
+    ThreadPool pool_;  // goes before the loop: its workers use that to the end
+    StreamServer clients_;  // after the pool: when it says that it listens, the workers are there
 };
 
 }  // namespace
@@ -119,6 +129,7 @@ int main(int argc, char *argv[]) try {
     const Address address = parse_options(argc, argv, "server", default_port, options);
     check_bounds(size);
     std::signal(SIGPIPE, SIG_IGN);
+    block_signals();
     const unsigned long limit = raise_descriptor_limit();
     if (verbose)
         std::fprintf(stderr, "up to %lu descriptors\n", limit);
