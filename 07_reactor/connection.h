@@ -85,6 +85,7 @@ public:
     void close(int error = 0);
 
     [[nodiscard]] bool is_closed() const { return !watched_; }
+    [[nodiscard]] bool is_paused() const { return paused_; }
     [[nodiscard]] std::size_t pending() const { return pending_.size(); }
     [[nodiscard]] int descriptor() const { return descriptor_.get(); }
     [[nodiscard]] const Address &peer() const { return peer_; }

@@ -124,6 +124,18 @@ CHAPTERS = (
         capabilities=REACTOR,
         client_capabilities=frozenset({"client", "duplex"}),
     ),
+    Chapter(
+        name="08_threadpool",
+        model="an event loop and a pool of workers",
+        model_zh="事件循环加线程池",
+        idea="a bounded queue, min/max workers, a manager",
+        idea_zh="有界队列、最少与最多的工作线程、管理者",
+        port=9999,
+        parent="07_reactor",
+        threaded=True,
+        capabilities=REACTOR | {"pool"},
+        client_capabilities=frozenset({"client", "duplex", "in-flight"}),
+    ),
 )
 
 
