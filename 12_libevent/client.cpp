@@ -1,12 +1,14 @@
-// 07_reactor: connecting, typing and printing, all on one loop.
+// 12_libevent: the client of 07, with libevent's parts.
 //
-// The input goes in pieces to the connections in turn; what comes back is held against what was sent, and printed
-// in the order of the input, whichever connection was faster.
-// New: a connector, so that connections are made while others work already; stdin as one more handler.
-// Left out on purpose: requests that are not answered in the order of their connection's input (08).
-// Parent: 06_epoll.
-// Build: g++ -std=c++20 -I. 07_reactor/client.cpp -o client
+// A bufferevent connects, sends what is pending and reads the answers; an ordinary event waits for stdin, which may
+// be a regular file: epoll refuses that one, so a method that takes every descriptor is asked for.
+// New: bufferevent_socket_connect and what it tells; event_new, EV_PERSIST, event_add and event_del.
+// Left out on purpose: many connections (06).
+// Parent: 07_reactor.
+// Build: g++ -std=c++20 -I. 12_libevent/client.cpp -levent_core -o client
 
+#include <event2/buffer.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,202 +17,153 @@
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
-#include <deque>
+#include <cstring>
 #include <exception>
-#include <memory>
 #include <span>
 #include <stdexcept>
 #include <string>
-#include <string_view>
-#include <system_error>
 #include <utility>
-#include <vector>
 
-#include "07_reactor/connection.h"
-#include "07_reactor/connector.h"
-#include "07_reactor/event_loop.h"
+#include "12_libevent/owned.h"
 #include "wrap/address.h"
 #include "wrap/check.h"
-#include "wrap/descriptor.h"
 #include "wrap/options.h"
 #include "wrap/stream.h"
 #include "wrap/upper.h"
 
 namespace {
 
-constexpr std::uint16_t default_port = 8080;
+constexpr std::uint16_t default_port = 9999;
 constexpr std::size_t piece_size = 16384;
 
-struct Talk {
-    std::unique_ptr<Connector> connector = {};  // until it is connected
-    std::shared_ptr<Connection> connection = {};
-    std::string expected = {};  // the answer to all that was typed, from the first byte that has not come on
-    std::size_t checked = 0;  // of `expected`: these have come, and are dropped when they are many
-    std::string answer = {};  // come, and not yet printed: it waits for its turn
-};
-
-// A part of the input, in the order in which it is printed.
-struct Piece {
-    std::size_t talk;
-    std::size_t left;  // bytes not yet printed
-};
-
 struct Conversation {
-    EventLoop &loop;
-    Address address;
-    std::string server;
-    std::vector<Talk> talks = {};
-    std::deque<Piece> pieces = {};
-    std::size_t typing = 0;  // who gets the next piece
-    std::size_t open = 0;  // connections that the server has not ended
-    bool input_watched = false;
+    std::string server = {};
+    Base base = make_base(0, EV_FEATURE_FDS);  // takes any descriptor, a regular file too [any-descriptor]
+    Stream stream = {};
+    Event input = {};
+    Bytes expected =
+        Bytes(made(evbuffer_new(), "evbuffer_new"));  // the answer to what was typed and has not come
+    bool connected = false;
+    bool waiting = false;  // for room, with more to be typed
     bool input_ended = false;
-    std::unique_ptr<Timer> file_turn = {};  // of a stdin that is a regular file
+    std::string failure = {};  // what main throws when the loop has ended
 };
 
-void on_input(Conversation &conversation);
-
-// Watches stdin just while the next connection can take a piece. Level-triggered, for it may block: then a handler
-// must read once and no more. A regular file is always ready, and epoll refuses it: EPERM, epoll_ctl(2). It is read
-// in the loop's next turn. [regular-file]
-void want_input(Conversation &conversation) {
-    const auto &next = conversation.talks[conversation.typing].connection;
-    const bool want = !conversation.input_ended && next && next->pending() == 0;
-    if (conversation.file_turn) {
-        if (want)
-            conversation.file_turn->set(conversation.loop.now());
-    } else if (!want && std::exchange(conversation.input_watched, false)) {
-        conversation.loop.unwatch(STDIN_FILENO);
-    } else if (want && !std::exchange(conversation.input_watched, true)) {
-        const auto handler = [&conversation](Ready) { on_input(conversation); };
-        if (conversation.loop.watch(STDIN_FILENO, {.read = true}, handler, Trigger::level))
-            return;
-        if (errno != EPERM)
-            throw_errno("epoll_ctl");
-        conversation.file_turn =
-            std::make_unique<Timer>(conversation.loop.timers(), [&conversation] { on_input(conversation); });
-        conversation.file_turn->set(conversation.loop.now());
-    }
+std::size_t pending(const Conversation &conversation) {
+    return evbuffer_get_length(bufferevent_get_output(conversation.stream.get()));
 }
 
-void on_input(Conversation &conversation) {
+// An exception may not pass through the library's functions: the loop is left, and main throws. [fail]
+void fail(Conversation &conversation, const std::string &failure) {
+    conversation.failure = failure;
+    event_base_loopbreak(conversation.base.get());
+}
+
+void fail_errno(Conversation &conversation, const std::string &call) {
+    fail(conversation, call + ": " + std::strerror(errno));
+}
+
+// The end of our side, once all that was typed is sent.
+void end_if_sent(const Conversation &conversation) {
+    if (conversation.input_ended && pending(conversation) == 0)
+        shutdown(bufferevent_getfd(conversation.stream.get()), SHUT_WR);
+}
+
+// Something is typed, or that is the end. Who reads slowly may not make us keep all that is typed. [keyboard]
+void on_input(evutil_socket_t descriptor, short, void *context) noexcept {
+    Conversation &conversation = *static_cast<Conversation *>(context);
     std::array<char, piece_size> piece;
-    const std::size_t count = check(read(STDIN_FILENO, piece.data(), piece.size()), "stdin");
+    const ssize_t count = read(descriptor, piece.data(), piece.size());
+    if (count == -1)
+        return fail_errno(conversation, "stdin");
+    if (bufferevent_write(conversation.stream.get(), piece.data(), count) == -1)
+        return fail(conversation, "bufferevent_write has failed");
+    upper_case(std::span(piece).first(count));
+    evbuffer_add(conversation.expected.get(), piece.data(), count);
     conversation.input_ended = count == 0;
-    if (count > 0) {
-        Talk &talk = conversation.talks[conversation.typing];
-        talk.connection->send(std::span(piece).first(count));
-        upper_case(std::span(piece).first(count));
-        talk.expected.append(piece.data(), count);
-        conversation.pieces.push_back({.talk = conversation.typing, .left = count});
-        conversation.typing = (conversation.typing + 1) % conversation.talks.size();
-    } else {
-        for (const Talk &talk : conversation.talks) {
-            if (talk.connection)
-                talk.connection->end();
-        }
-    }
-    want_input(conversation);
+    conversation.waiting = pending(conversation) >= piece_size;
+    if (conversation.input_ended || conversation.waiting)
+        event_del(conversation.input.get());
+    end_if_sent(conversation);
 }
 
-void print_in_turn(Conversation &conversation) {
-    while (!conversation.pieces.empty()) {
-        Piece &piece = conversation.pieces.front();
-        std::string &answer = conversation.talks[piece.talk].answer;  // [in-turn]
-        const std::size_t count = std::min(answer.size(), piece.left);
-        if (!write_all(STDOUT_FILENO, std::span(answer).first(count)))
-            throw_errno("stdout");
-        answer.erase(0, count);
-        piece.left -= count;
-        if (piece.left > 0)
-            return;
-        conversation.pieces.pop_front();
-    }
+// All that was pending is sent.
+void on_write(bufferevent *, void *context) noexcept {
+    Conversation &conversation = *static_cast<Conversation *>(context);
+    if (std::exchange(conversation.waiting, false))
+        event_add(conversation.input.get(), nullptr);
+    end_if_sent(conversation);
 }
 
 // Holds what came against what was expected. False when it differs, or is more.
-bool matches(Talk &talk, std::string_view came) {
-    if (talk.expected.compare(talk.checked, came.size(), came) != 0)
-        return false;
-    talk.checked += came.size();
-    if (talk.checked > talk.expected.size() / 2) {
-        talk.expected.erase(0, talk.checked);
-        talk.checked = 0;
-    }
-    return true;
+bool matches(const Conversation &conversation, std::span<const char> came) {
+    std::array<char, piece_size> wanted;
+    const int count = evbuffer_remove(conversation.expected.get(), wanted.data(), came.size());
+    return std::ranges::equal(came, std::span(wanted).first(std::max(count, 0)));
 }
 
-void on_received(Conversation &conversation, Talk &talk, std::string_view came) {
-    talk.answer += came;
-    print_in_turn(conversation);
-    if (!matches(talk, came)) {
-        write_all(STDOUT_FILENO, talk.answer);
-        throw std::runtime_error(conversation.server + ": what came back is not what was sent, in upper case");
+void on_read(bufferevent *stream, void *context) noexcept {
+    Conversation &conversation = *static_cast<Conversation *>(context);
+    std::array<char, piece_size> answer;
+    for (std::size_t count; (count = bufferevent_read(stream, answer.data(), answer.size())) > 0;) {
+        const std::span came = std::span(answer).first(count);
+        if (!write_all(STDOUT_FILENO, came))
+            return fail_errno(conversation, "stdout");
+        if (!matches(conversation, came))
+            fail(conversation, conversation.server + ": what came back is not what was sent, in upper case");
     }
 }
 
-void on_ended(const Conversation &conversation, const Talk &talk) {
-    if (!conversation.input_ended || !talk.expected.empty())
-        throw std::runtime_error(conversation.server + ": closed before " +
-                                 (conversation.input_ended ? "all of it came back" : "the end of the input"));
-    talk.connection->close();
+void on_end(Conversation &conversation) {
+    if (!conversation.input_ended)
+        fail(conversation, conversation.server + ": closed before the end of the input");
+    else if (evbuffer_get_length(conversation.expected.get()) > 0)
+        fail(conversation, conversation.server + ": closed before all of it came back");
+    else
+        event_base_loopexit(conversation.base.get(), nullptr);
 }
 
-void on_closed(Conversation &conversation, int error) {
-    if (error != 0)
-        throw std::system_error(error, std::generic_category(), conversation.server);
-    if (--conversation.open == 0)
-        conversation.loop.stop();
+// Connected, the end of file, or an error. [on-event]
+void on_event(bufferevent *stream, short what, void *context) noexcept {
+    Conversation &conversation = *static_cast<Conversation *>(context);
+    if (what & BEV_EVENT_EOF) {
+        on_end(conversation);
+    } else if (what & BEV_EVENT_CONNECTED) {
+        conversation.connected = true;
+        bufferevent_enable(stream, EV_READ);
+        if (event_add(conversation.input.get(), nullptr) == -1)
+            fail(conversation, "stdin: cannot be waited for");
+    } else if (conversation.connected) {
+        fail_errno(conversation, conversation.server);
+    } else {
+        fail_errno(conversation, "cannot connect to " + conversation.server + ": connect");
+    }
 }
 
-// [connected]
-void on_connected(Conversation &conversation, Talk &talk, Descriptor descriptor) {
-    conversation.loop.retire(std::move(talk.connector));  // it is what calls us
-    talk.connection =
-        Connection::open(conversation.loop, std::move(descriptor), conversation.address,
-                         {.received =
-                              [&](Connection &, std::span<char> came) {
-                                  on_received(conversation, talk, {came.data(), came.size()});
-                              },
-                          .ended = [&](Connection &) { on_ended(conversation, talk); },
-                          .drained = [&](Connection &) { want_input(conversation); },
-                          .closed = [&](Connection &, int error) { on_closed(conversation, error); }});
-    if (!talk.connection)
-        throw_errno("epoll_ctl");
-    if (conversation.input_ended)
-        talk.connection->end();
-    want_input(conversation);
-}
-
-void start(Conversation &conversation, std::size_t connections) {
-    conversation.open = connections;
-    conversation.talks.resize(connections);
-    for (Talk &talk : conversation.talks)
-        talk.connector = std::make_unique<Connector>(
-            conversation.loop, conversation.address,
-            [&](Descriptor descriptor) { on_connected(conversation, talk, std::move(descriptor)); },
-            [](const std::string &failure) { throw std::runtime_error(failure); });
+void converse(Conversation &conversation, Address address) {
+    event_base *base = conversation.base.get();
+    conversation.stream.reset(
+        made(bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE), "bufferevent_socket_new"));
+    conversation.input.reset(
+        made(event_new(base, STDIN_FILENO, EV_READ | EV_PERSIST, on_input, &conversation), "event_new"));
+    bufferevent *stream = conversation.stream.get();
+    bufferevent_setcb(stream, on_read, on_write, on_event, &conversation);
+    check(bufferevent_socket_connect(stream, &address.any, static_cast<int>(address.size)),
+          "bufferevent_socket_connect");
+    check(event_base_dispatch(base), "event_base_dispatch");
+    if (!conversation.failure.empty())
+        throw std::runtime_error(conversation.failure);
 }
 
 }  // namespace
 
 int main(int argc, char *argv[]) try {
-    std::size_t connections = 1;
-    const ExtraOption option{.name = "connections",
-                             .argument = "N",
-                             .accepts = "a number from 1 to 10000",
-                             .help = "how many connections share the input; 1 unless told otherwise",
-                             .take = [&connections](std::string_view word) {
-                                 connections = parse_number<std::size_t>(word).value_or(0);
-                                 return connections >= 1 && connections <= 10000;
-                             }};
-    const Address address = parse_options(argc, argv, "client", default_port, {&option, 1});
+    Conversation conversation;
+    const ExtraOption methods = methods_option(conversation.base);
+    const Address address = parse_options(argc, argv, "client", default_port, {&methods, 1});
+    conversation.server = to_text(address);
     std::signal(SIGPIPE, SIG_IGN);
-    raise_descriptor_limit();
-    EventLoop loop;
-    Conversation conversation{.loop = loop, .address = address, .server = to_text(address)};
-    start(conversation, connections);
-    loop.run();
+    converse(conversation, address);
     return 0;
 } catch (const std::exception &error) {
     std::fprintf(stderr, "client: %s\n", error.what());
