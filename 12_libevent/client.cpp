@@ -70,7 +70,7 @@ void end_if_sent(const Conversation &conversation) {
 }
 
 // Something is typed, or that is the end. Who reads slowly may not make us keep all that is typed. [keyboard]
-void on_input(evutil_socket_t descriptor, short, void *context) noexcept {
+void on_input(evutil_socket_t descriptor, short /*what*/, void *context) noexcept {
     Conversation &conversation = *static_cast<Conversation *>(context);
     std::array<char, piece_size> piece;
     const ssize_t count = read(descriptor, piece.data(), piece.size());
@@ -88,7 +88,7 @@ void on_input(evutil_socket_t descriptor, short, void *context) noexcept {
 }
 
 // All that was pending is sent.
-void on_write(bufferevent *, void *context) noexcept {
+void on_write(bufferevent * /*stream*/, void *context) noexcept {
     Conversation &conversation = *static_cast<Conversation *>(context);
     if (std::exchange(conversation.waiting, false))
         event_add(conversation.input.get(), nullptr);

@@ -129,12 +129,12 @@ void on_read(bufferevent *stream, void *context) noexcept {
 }
 
 // Some of the output is sent, and no more than the low-water mark is left.
-void on_write(bufferevent *, void *context) noexcept {
+void on_write(bufferevent * /*stream*/, void *context) noexcept {
     proceed(*static_cast<Connection *>(context));
 }
 
 // The end of file, or an error, which errno tells: the peer is gone, and with it all that it was owed.
-void on_event(bufferevent *, short what, void *context) noexcept {
+void on_event(bufferevent * /*stream*/, short what, void *context) noexcept {
     Connection &connection = *static_cast<Connection *>(context);
     connection.ended = true;
     if (what & BEV_EVENT_ERROR)
@@ -144,7 +144,7 @@ void on_event(bufferevent *, short what, void *context) noexcept {
 }
 
 // The output buffer has grown by an answer, so something was read, or shrunk, so something was written. [traffic]
-void on_traffic(evbuffer *, const evbuffer_cb_info *, void *context) noexcept {
+void on_traffic(evbuffer * /*output*/, const evbuffer_cb_info * /*change*/, void *context) noexcept {
     const Connection &connection = *static_cast<Connection *>(context);
     if (connection.server.idle)
         event_add(connection.timer.get(), connection.server.idle);
@@ -152,7 +152,7 @@ void on_traffic(evbuffer *, const evbuffer_cb_info *, void *context) noexcept {
 
 // Idle for too long, unless it was the server that slept: then what has come in time is still unread. Or the peer
 // does not end its side, unless it has not got all yet. tcp(7) [timer]
-void on_timer(evutil_socket_t, short, void *context) noexcept {
+void on_timer(evutil_socket_t /*none*/, short /*what*/, void *context) noexcept {
     Connection &connection = *static_cast<Connection *>(context);
     bufferevent *stream = connection.stream.get();
     int bytes = 0;
@@ -182,7 +182,7 @@ void add(Server &server, evutil_socket_t descriptor, const Address &peer) {
         std::fprintf(stderr, "%s connected\n", to_text(peer).c_str());
 }
 
-void on_accept(evconnlistener *, evutil_socket_t descriptor, sockaddr *address, int size,
+void on_accept(evconnlistener * /*listener*/, evutil_socket_t descriptor, sockaddr *address, int size,
                void *context) noexcept {
     Server &server = *static_cast<Server *>(context);
     Address peer;
@@ -206,19 +206,19 @@ void on_accept_error(evconnlistener *listener, void *context) noexcept {
     event_add(server.retry.get(), &retry_time);
 }
 
-void on_retry(evutil_socket_t, short, void *context) noexcept {
+void on_retry(evutil_socket_t /*none*/, short /*what*/, void *context) noexcept {
     evconnlistener_enable(static_cast<Server *>(context)->listener.get());
 }
 
 // The grace is over.
-void on_give_up(evutil_socket_t, short, void *context) noexcept {
+void on_give_up(evutil_socket_t /*none*/, short /*what*/, void *context) noexcept {
     auto &connections = static_cast<Server *>(context)->connections;
     while (!connections.empty())
         over(connections.begin()->second);
 }
 
 // Not in a signal handler: the loop calls it, as for any event. Whoever asks twice is not kept waiting. [stop]
-void on_signal(evutil_socket_t signal, short, void *context) noexcept {
+void on_signal(evutil_socket_t signal, short /*what*/, void *context) noexcept {
     Server &server = *static_cast<Server *>(context);
     if (std::exchange(server.stopping, true))
         std::_Exit(128 + signal);
