@@ -133,7 +133,7 @@ CHAPTERS = (
         port=9999,
         parent="07_reactor",
         capabilities=REACTOR | {"libevent"},
-        client_capabilities=frozenset({"client", "duplex"}),
+        client_capabilities=frozenset({"client", "duplex", "libevent"}),
     ),
 )
 
