@@ -18,7 +18,7 @@ from errno import EADDRINUSE, EADDRNOTAVAIL
 from pathlib import Path
 
 from check import CannotTell, Failed, Ladder
-from contract import owed
+from contract import GRACE, owed
 from peer import Peer, quiet_port
 from process import wait_until
 from subject import readable
@@ -394,7 +394,7 @@ def grace_option(subject):
     owed(server, subject.connect(server, small_buffers=True))
     since = time.monotonic()
     server.popen.send_signal(signal.SIGTERM)
-    code = server.wait(subject.patience)
+    code = server.wait(GRACE + LATE)
     lasted = time.monotonic() - since
     if code or not 0.4 <= lasted <= 0.4 + LATE:
         raise Failed(f"exit code {code} {lasted:.2f} s after the signal: 0, after 0.4 s, was due")
