@@ -136,6 +136,17 @@ CHAPTERS = (
         capabilities=REACTOR | {"pool"},
         client_capabilities=frozenset({"client", "duplex", "in-flight"}),
     ),
+    Chapter(
+        name="12_libevent",
+        model="one thread, libevent",
+        model_zh="一个线程，libevent",
+        idea="the same reactor from a library: event_base, listener, bufferevent",
+        idea_zh="同样的 reactor，由库提供：event_base、监听器、bufferevent",
+        port=9999,
+        parent="07_reactor",
+        capabilities=REACTOR | {"libevent"},
+        client_capabilities=frozenset({"client", "duplex", "libevent"}),
+    ),
 )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from check import Failed, Ladder, expect_bytes
 from contract import EVERY_BYTE
-from own import complaint, ipv6_or_cannot_tell, judge_bad_command_lines, judge_help, silent_on_stdout
+from own import complaint, ipv6_or_cannot_tell, judge_bad_command_lines, judge_help, judge_methods, silent_on_stdout
 from peer import upper
 from process import wait_until
 
@@ -284,6 +284,12 @@ def help_(subject):
        capability="client")
 def bad_options(subject):
     judge_bad_command_lines(subject, more=((("--port", "0", "--verbose"), "--verbose"),))
+
+
+@check("client-methods", "--methods says what libevent can wait with, and that it uses what takes a regular file, and "
+       "is no error", needs="client-help", capability="libevent")
+def methods(subject):
+    judge_methods(subject, "poll")
 
 
 # ---- typing and printing at the same time

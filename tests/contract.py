@@ -264,6 +264,38 @@ def stuck_memory(subject):
         raise Failed(f"{grown / 1024:.0f} KiB of memory for each client that does not read")
 
 
+@check("crumbs-memory", "A client that does not read costs at most 128 KiB of memory, and be it that it sends byte by "
+       "byte", needs="stuck-memory", capability="loop", measured=True)
+def crumbs_memory(subject):
+    server = subject.start()
+    subject.connect(server).ask(b"hello\n")
+    peer = subject.connect(server, small_buffers=True)
+
+    def in_kernel(which):
+        return queues_in_kernel(server.address[1], peer.port)[which]
+
+    def reads(data):
+        """Whether the server reads it, alone, soon after it was sent."""
+        peer.send(data)
+        deadline = time.monotonic() + min(subject.patience, 1)
+        while in_kernel(1) and time.monotonic() < deadline:
+            pass
+        return not in_kernel(1)
+
+    answered, before = in_kernel(0), -1
+    while answered > before:  # until the kernel takes no more answers
+        if not reads(FLOOD[:4096]):
+            return  # it reads nothing while it has something to send
+        answered, before = in_kernel(0), answered
+    before = server.memory()
+    for _ in range(1000):
+        if not reads(b"a"):
+            break
+    grown = server.memory() - before
+    if grown > 128 << 10:
+        raise Failed(f"{grown / 1024:.0f} KiB of memory for 1,000 bytes that came one by one")
+
+
 @check("burst", "A hundred clients that come at the same moment are all served", needs="silent-client",
        capability="concurrent")
 def burst(subject):

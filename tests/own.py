@@ -67,6 +67,18 @@ def judge_help(subject, options):
             raise Failed(f"{option} is not named in {printed!r}")
 
 
+def judge_methods(subject, used):
+    """--methods says, a line each, what libevent can wait with, and that it uses `used`."""
+    process = subject.launch("--methods")
+    code = process.wait(subject.patience)
+    lines = process.popen.stdout.read().decode(errors="replace").splitlines()
+    if code or process.log:
+        raise Failed(f"exit code 0 and nothing on stderr expected, not {code} and {process.log!r}")
+    in_use = [line for line in lines if line.endswith(" (used)")]
+    if in_use != [f"{used} (used)"] or not {"poll", "select"} <= {line.split()[0] for line in lines}:
+        raise Failed(f"{used} is what it should use: {lines}")
+
+
 def judge_bad_command_lines(subject, more=()):
     lines = (*BAD_COMMAND_LINES, *more)
     # All of them start, and then each is judged: none of them waits for another.
@@ -400,3 +412,12 @@ def bad_limits(subject):
     words = ("-1", "", "soon", "1s", "nan", "inf", "1e300", " 1")
     judge_bad_command_lines(subject, [(("--port", "0", option, word), f"'{word}'")
                                       for option in ("--idle-timeout", "--grace") for word in words])
+
+
+# ---- a library's methods
+
+
+@check("methods", "--methods says what libevent can wait with, and that it uses epoll, and is no error", needs="help",
+       capability="libevent")
+def methods(subject):
+    judge_methods(subject, "epoll")

@@ -51,11 +51,11 @@ inline std::optional<std::chrono::duration<double>> parse_seconds(std::string_vi
     std::exit(2);
 }
 
-// An option that only some programs take: `--NAME ARGUMENT`.
+// An option that only some programs take: `--NAME ARGUMENT`, or `--NAME` alone, which take() gets as "".
 struct ExtraOption {
     const char *name;
-    const char *argument;
-    const char *accepts;  // for the line that rejects another word: "level or edge"
+    const char *argument = nullptr;
+    const char *accepts = nullptr;  // for the line that rejects another word: "level or edge"
     const char *help;
     std::function<bool(const char *word)> take;  // false: not an acceptable word
 };
@@ -66,13 +66,14 @@ struct ExtraOption {
     const bool server = program == "server";
     std::printf("usage: %s [--host HOST] [--port PORT]%s", program.c_str(), server ? " [--verbose]" : "");
     for (const ExtraOption &one : extra)
-        std::printf(" [--%s %s]", one.name, one.argument);
+        std::printf(one.argument ? " [--%s %s]" : " [--%s]", one.name, one.argument);
     std::printf("\n  --host HOST  IPv4 or IPv6 address, 127.0.0.1 unless told otherwise\n");
     std::printf("  --port PORT  %u unless told otherwise%s\n", port, server ? "; 0 takes a free one" : "");
     if (server)
         std::printf("  --verbose    log connections and messages on stderr\n");
     for (const ExtraOption &one : extra)
-        std::printf("  --%s %s  %s\n", one.name, one.argument, one.help);
+        std::printf("  --%s%s%s  %s\n", one.name, one.argument ? " " : "", one.argument ? one.argument : "",
+                    one.help);
     std::exit(0);
 }
 
@@ -83,7 +84,7 @@ inline Address parse_options(int argc, char *argv[], const std::string &program,
     const char *host = "127.0.0.1";
     std::vector<option> known;
     for (const ExtraOption &one : extra)
-        known.push_back({one.name, required_argument, nullptr, 'x'});
+        known.push_back({one.name, one.argument ? required_argument : no_argument, nullptr, 'x'});
     known.push_back({"host", required_argument, nullptr, 'a'});
     known.push_back({"port", required_argument, nullptr, 'p'});
     known.push_back({"help", no_argument, nullptr, 'h'});
@@ -104,7 +105,7 @@ inline Address parse_options(int argc, char *argv[], const std::string &program,
             verbose = true;
         else if (found != 'x')
             std::exit(2);  // getopt_long has said why
-        else if (!extra[index].take(optarg))
+        else if (!extra[index].take(optarg ? optarg : ""))
             reject(program,
                    "--" + std::string(extra[index].name) + ": '" + optarg + "' is not " + extra[index].accepts);
     }
