@@ -137,6 +137,18 @@ CHAPTERS = (
         client_capabilities=frozenset({"client", "duplex", "in-flight"}),
     ),
     Chapter(
+        name="09_udp",
+        model="one socket, a datagram at a time",
+        model_zh="一个套接字，一次一个数据报",
+        idea="datagrams: no connection, no order, no promise",
+        idea_zh="数据报：没有连接，没有顺序，没有保证",
+        port=8000,
+        parent="01_basic_tcp",
+        transport="udp",
+        capabilities=frozenset({"datagram"}),
+        client_capabilities=frozenset({"datagram-client"}),
+    ),
+    Chapter(
         name="12_libevent",
         model="one thread, libevent",
         model_zh="一个线程，libevent",

@@ -11,11 +11,15 @@ import pytest
 
 import clients
 import contract
+import datagram_clients
+import datagram_contract
+import datagram_own
 import own
 import own_pool  # noqa: F401  its checks are own's too
 from builds import Build
 from chapters import CHAPTERS, Chapter
 from check import CannotTell, Check, Failed, Ladder
+from datagram import DatagramClientSubject, DatagramSubject
 from subject import ClientSubject, OwnSubject, ServerSubject, judge
 
 
@@ -54,10 +58,23 @@ def client_subject(program, words, chapter, build, patience):
     return ClientSubject(program, build.folder / chapter.name / server, chapter.client_capabilities, patience)
 
 
+def datagram_subject(program, words, chapter, build, patience):
+    return DatagramSubject(program, words, chapter.port, chapter.capabilities, patience, fault_library(build))
+
+
+def datagram_client_subject(program, words, chapter, build, patience):
+    server = build.folder / chapter.name / chapter.pairs[0][0]
+    return DatagramClientSubject(program, server, chapter.client_capabilities, patience)
+
+
 KINDS = {
     "contract": Kind(contract.ladder, 0, capabilities_of_server, server_subject, variants=True),
     "own": Kind(own.ladder, 0, capabilities_of_server, own_subject),
     "clients": Kind(clients.ladder, 1, lambda chapter: chapter.client_capabilities, client_subject),
+    "datagram-contract": Kind(datagram_contract.ladder, 0, capabilities_of_server, datagram_subject),
+    "datagram-own": Kind(datagram_own.ladder, 0, capabilities_of_server, datagram_subject),
+    "datagram-clients": Kind(datagram_clients.ladder, 1, lambda chapter: chapter.client_capabilities,
+                             datagram_client_subject),
 }
 
 
