@@ -1,8 +1,8 @@
-// 10_unix_socket: one thread types, one prints.
+// 10_unix_socket: one thread types, one prints, to a path.
 //
-// A second thread sends what stdin gives, the main thread prints what the server sends. They share the
-// connection, and one number: how much was sent, once that is known.
-// New: two threads where 02 had two processes; an atomic where it had a pipe; no way to end a thread from outside.
+// 03's client with another address: a second thread sends what stdin gives, the main thread prints what the server
+// sends.
+// New: a name of its own for those who want one (--bind), in the file system only until the connection is there.
 // Left out on purpose: doing without the second thread (04).
 // Parent: 03_thread_server.
 // Build: g++ -std=c++20 -I. 10_unix_socket/client.cpp -o client
@@ -25,7 +25,8 @@
 #include <string>
 #include <thread>
 
-#include "wrap/address.h"
+#include "10_unix_socket/unix_address.h"
+#include "10_unix_socket/unix_stream.h"
 #include "wrap/check.h"
 #include "wrap/descriptor.h"
 #include "wrap/options.h"
@@ -33,7 +34,7 @@
 
 namespace {
 
-constexpr std::uint16_t default_port = 9999;
+constexpr const char *default_path = "serv.socket";
 constexpr std::size_t piece_size = 16384;
 constexpr std::uint64_t unknown = UINT64_MAX;
 
@@ -88,9 +89,14 @@ void compare(std::uint64_t total, std::uint64_t received, const std::string &ser
 }  // namespace
 
 int main(int argc, char *argv[]) try {
-    const Address address = parse_options(argc, argv, "client", default_port);
+    UnixAddress address = parse_unix_address(default_path).value();
+    UnixAddress own = unnamed;
+    const std::array options = {
+        path_option("path", address, "serv.socket unless told otherwise; @name is abstract"),
+        path_option("bind", own, "a name of its own, none unless told otherwise")};
+    read_options(argc, argv, "client", options);
     std::signal(SIGPIPE, SIG_IGN);
-    const Descriptor connection = connect_to(address);
+    const Descriptor connection = connect_to(address, own);
     const std::string server = to_text(address);
     std::atomic<std::uint64_t> total = unknown;
     std::thread typist(send_input, std::cref(connection), std::ref(total));

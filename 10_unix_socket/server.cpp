@@ -1,25 +1,28 @@
-// 10_unix_socket: a thread for every client.
+// 10_unix_socket: the address is a path.
 //
-// The main thread accepts and starts threads; each answers one client and ends. They all share one table of
-// descriptors, so every connection needs one owner: it moves into its thread, which closes it.
-// New: std::thread and what moves into it; a thread that cannot be made.
-// Left out on purpose: a bound on the number of threads (08), joining them for a graceful stop (07, 08).
+// 03's server for the programs of one machine: a thread for every client, at a path in the file system or under an
+// abstract name. A path outlives who made it, so it is locked, taken over and removed with care.
+// New: sockaddr_un; the file that bind makes, its mode and its end; who the client is, from the kernel.
+// Left out on purpose: what 03 leaves out; sockets for datagrams (SOCK_DGRAM) and their names.
 // Parent: 03_thread_server.
 // Build: g++ -std=c++20 -I. 10_unix_socket/server.cpp -o server
 
+#include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
 #include <csignal>
-#include <cstdint>
 #include <cstdio>
 #include <exception>
+#include <functional>
 #include <span>
 #include <string>
 #include <thread>
 #include <utility>
 
-#include "wrap/address.h"
+#include "10_unix_socket/unix_address.h"
+#include "10_unix_socket/unix_stream.h"
 #include "wrap/descriptor.h"
 #include "wrap/options.h"
 #include "wrap/stream.h"
@@ -27,8 +30,29 @@
 
 namespace {
 
-constexpr std::uint16_t default_port = 9999;
+constexpr const char *default_path = "serv.socket";
 constexpr std::size_t buffer_size = 16384;
+
+struct Options {
+    UnixAddress address = parse_unix_address(default_path).value();
+    mode_t mode = 0;
+};
+
+Options parse_options(int argc, char *argv[]) {
+    Options options;
+    const std::array known = {
+        path_option("path", options.address, "serv.socket unless told otherwise; @name is abstract"),
+        ExtraOption{"mode", "MODE", "an octal mode from 1 to 777",
+                    "of the socket's file, 600 unless told otherwise: who may write to it may connect",
+                    [&](const char *word) {
+                        options.mode = parse_number<mode_t>(word, 8).value_or(0);
+                        return options.mode > 0 && options.mode <= 0777;
+                    }}};
+    read_options(argc, argv, "server", known);
+    if (options.mode && path_of(options.address).empty())
+        reject("server", "--mode: " + to_text(options.address) + " is no file, and has none");
+    return options;
+}
 
 // Answers one client until it ends its side or is gone. The connection is this thread's own, and closed here.
 void serve(Descriptor connection, const std::string &peer) {
@@ -50,18 +74,41 @@ void serve(Descriptor connection, const std::string &peer) {
         std::fprintf(stderr, "%s closed\n", peer.c_str());
 }
 
+// SIGINT and SIGTERM, which from now on wait in this thread and in those that it starts, until sigwait takes one.
+sigset_t hold_back_endings() {
+    sigset_t endings;
+    sigemptyset(&endings);
+    sigaddset(&endings, SIGINT);
+    sigaddset(&endings, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &endings, nullptr);
+    return endings;
+}
+
+// A thread of its own: when a signal ends the program, removes its files first. sigwait(3), signal(7) [ending]
+void end_by_signal(const sigset_t endings, Listener &listener) {
+    int signal = 0;
+    sigwait(&endings, &signal);
+    listener.remove_files();
+    std::signal(signal, SIG_DFL);  // a shell may have had it ignored
+    pthread_sigmask(SIG_UNBLOCK, &endings, nullptr);
+    raise(signal);
+}
+
 }  // namespace
 
 int main(int argc, char *argv[]) try {
-    const Address address = parse_options(argc, argv, "server", default_port);
+    const Options options = parse_options(argc, argv);
     std::signal(SIGPIPE, SIG_IGN);
-    const Descriptor listener = listen_on(address);
+    const sigset_t endings = hold_back_endings();
+    Listener listener = listen_on(options.address, options.mode ? options.mode : 0600);
+    std::thread(end_by_signal, endings, std::ref(listener)).detach();
     for (;;) {
-        auto [connection, peer] = accept_connection(listener);
+        Descriptor connection = accept_connection(listener.socket).connection;
+        const std::string peer = peer_of(connection);
         try {
-            std::thread(serve, std::move(connection), to_text(peer)).detach();  // [move]
+            std::thread(serve, std::move(connection), peer).detach();  // [move]
         } catch (const std::exception &error) {  // [thread-fails]
-            std::fprintf(stderr, "server: %s refused: thread: %s\n", to_text(peer).c_str(), error.what());
+            std::fprintf(stderr, "server: %s refused: thread: %s\n", peer.c_str(), error.what());
         }
     }
 } catch (const std::exception &error) {
