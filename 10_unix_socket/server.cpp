@@ -102,6 +102,8 @@ int main(int argc, char *argv[]) try {
     const sigset_t endings = hold_back_endings();
     Listener listener = listen_on(options.address, options.mode ? options.mode : 0600);
     std::thread(end_by_signal, endings, std::ref(listener)).detach();
+    std::printf("listening on %s\n", to_text(options.address).c_str());
+    std::fflush(stdout);
     for (;;) {
         Descriptor connection = accept_connection(listener.socket).connection;
         const std::string peer = peer_of(connection);

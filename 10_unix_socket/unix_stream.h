@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -124,8 +123,8 @@ inline OwnFile bind_to(const Descriptor &socket, const UnixAddress &address, mod
     return {path, made};
 }
 
-// A socket that queues clients for `address`; a file of its has `mode`. Says so on stdout once it does.
-// Throws, "cannot listen on ADDRESS: …". listen(2)
+// A socket that queues clients for `address`; a file of its has `mode`. Throws, "cannot listen on ADDRESS: …".
+// listen(2)
 inline Listener listen_on(const UnixAddress &address, mode_t mode) {
     const std::string failure = "cannot listen on " + to_text(address) + ": ";
     Listener listener;
@@ -136,9 +135,6 @@ inline Listener listen_on(const UnixAddress &address, mode_t mode) {
     listener.socket = Descriptor(check(socket(AF_UNIX, SOCK_STREAM, 0), failure + "socket"));
     listener.socket_file = bind_to(listener.socket, address, mode, failure);
     check(listen(listener.socket.get(), SOMAXCONN), failure + "listen");
-
-    std::printf("listening on %s\n", to_text(address).c_str());
-    std::fflush(stdout);
     return listener;
 }
 
