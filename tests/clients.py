@@ -279,7 +279,7 @@ def reader_gone(subject):
 
 @check("client-help", "--help names every option on stdout, and is no error", capability="client")
 def help_(subject):
-    judge_help(subject, OPTIONS[subject.transport])
+    judge_help(subject, OPTIONS.get(f"{subject.transport}-client", OPTIONS[subject.transport]))
 
 
 @check("client-bad-options", "A command line that it cannot take ends it with exit 2 and one line that names the word",

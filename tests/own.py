@@ -24,7 +24,7 @@ check = ladder.check
 
 WATCH = 0.4  # seconds in which a server that repeats itself every 50 ms has done so
 
-OPTIONS = {"tcp": ("--host", "--port"), "unix": ("--path",)}
+OPTIONS = {"tcp": ("--host", "--port"), "unix": ("--path", "--mode"), "unix-client": ("--path", "--bind")}
 
 # What no program of ours takes, and how the complaint must name it. Port 0: who takes it disturbs nobody.
 BAD_COMMAND_LINES = {

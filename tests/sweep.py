@@ -12,6 +12,7 @@ import pytest
 import clients
 import contract
 import own
+import paths  # adds its own to both
 from builds import Build
 from chapters import CHAPTERS, Chapter
 from check import CannotTell, Check, Failed, Ladder
