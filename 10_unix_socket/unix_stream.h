@@ -79,7 +79,7 @@ inline void take_lock(Listener &listener, const std::string &path, const std::st
         if (locked == -1 && errno == EWOULDBLOCK)
             throw std::runtime_error(failure + "another server has it, and " + name);
         check(locked, failure + "flock");
-        struct stat made{};
+        struct stat made {};
         check(fstat(listener.lock.get(), &made), failure + "fstat");
         if (!S_ISREG(made.st_mode) || made.st_size != 0)
             throw std::runtime_error(failure + name + " is no lock: it is not empty");

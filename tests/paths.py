@@ -10,11 +10,12 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import clients
 import own
-from check import CannotTell, Failed
+from check import CannotTell, Failed, Ladder, expect_bytes
 from own import complaint, silent_on_stdout
 from peer import Peer, socket_address
 from process import Server, wait_until
@@ -408,3 +409,82 @@ def client_bad_bind(subject):
         if "107 bytes" not in complaint(process, 2, subject.patience):
             raise Failed(f"'107 bytes' is not in {process.log!r}")
         silent_on_stdout(process)
+
+
+# ---- a descriptor that is passed
+
+
+passing = Ladder()  # of a program that takes --at PATH and --to PATH
+
+
+def receiver(subject):
+    """It, ready to be passed a descriptor, and the folder of its path."""
+    process = subject.start()
+    return process, Path(process.path).parent
+
+
+def passes(subject, process, source):
+    """The same program, as the one that passes `source`, has done so."""
+    sender = subject.launch("--to", process.path, stdin=source)
+    if code := sender.wait(subject.patience):
+        raise Failed(f"the sender ends with exit code {code}")
+
+
+def expect_printed(subject, process, data):
+    code = process.wait(subject.patience)
+    if code or process.log:
+        raise Failed(f"exit code 0 and nothing on stderr expected, not {code} and {process.log!r}")
+    expect_bytes(process.more_output().encode(), data, "what it printed")
+
+
+@passing.check("pass-file", "What the one may read the other prints, though it has no name any more; no file is left",
+               capability="unix")
+def pass_file(subject):
+    process, folder = receiver(subject)
+    with tempfile.TemporaryFile() as unnamed:
+        unnamed.write(b"skipped; a line\nand one without an end")
+        unnamed.seek(9)  # where it stands goes with it
+        passes(subject, process, unnamed)
+    expect_printed(subject, process, b"a line\nand one without an end")
+    nothing_left(folder)
+
+
+@passing.check("pass-connection", "A connection can be passed while it is used: what comes later comes to the other",
+               needs="pass-file", capability="unix")
+def pass_connection(subject):
+    process, _ = receiver(subject)
+    ours, theirs = socket.socketpair()
+    with ours:
+        ours.sendall(b"before, ")
+        with theirs:
+            passes(subject, process, theirs)
+        ours.sendall(b"and after")
+    expect_printed(subject, process, b"before, and after")
+
+
+def expect_complaint(subject, process, words):
+    line = complaint(process, 1, subject.patience)
+    if words not in line or process.more_output():
+        raise Failed(f"{words!r} is not in what it says: {line!r}, or it prints something")
+
+
+@passing.check("pass-nothing", "When no descriptor comes it ends with exit 1 and one line", needs="pass-file",
+               capability="unix")
+def pass_nothing(subject):
+    for said in (b"", b"5", b"no descriptor is with this"):
+        process, _ = receiver(subject)
+        with subject.connect(process) as peer:
+            peer.send(said)
+        expect_complaint(subject, process, "no descriptor came")
+
+
+@passing.check("pass-one", "When more than one comes it takes none, and ends with exit 1 and one line",
+               needs="pass-file", capability="unix")
+def pass_one(subject):
+    for count in (2, 3, 100):
+        process, _ = receiver(subject)
+        with subject.connect(process) as peer, tempfile.TemporaryFile() as file:
+            file.write(b"not for you")
+            file.seek(0)
+            socket.send_fds(peer.socket, [b"x"], [file.fileno()] * count)
+        expect_complaint(subject, process, "more than one descriptor came")

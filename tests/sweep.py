@@ -12,7 +12,7 @@ import pytest
 import clients
 import contract
 import own
-import paths  # adds its own to both
+import paths  # adds checks of its own to both
 from builds import Build
 from chapters import CHAPTERS, Chapter
 from check import CannotTell, Check, Failed, Ladder
@@ -62,10 +62,17 @@ def client_subject(program, words, chapter, build, patience):
     return ClientSubject([program, *place], build.folder / chapter.name / server, chapter.client_capabilities, patience)
 
 
+def passing_subject(program, words, chapter, build, patience):
+    """The program beside the chapter's server, unless `program` is a wrong one."""
+    beside = Path(program).with_name("pass_descriptor") if Path(program).name == "server" else program
+    return ServerSubject([beside, "--at", "{path}"], chapter.capabilities, patience)
+
+
 KINDS = {
     "contract": Kind(contract.ladder, 0, capabilities_of_server, server_subject, variants=True),
     "own": Kind(own.ladder, 0, capabilities_of_server, own_subject),
     "clients": Kind(clients.ladder, 1, capabilities_of_client, client_subject),
+    "passing": Kind(paths.passing, 0, capabilities_of_server, passing_subject),
 }
 
 
