@@ -12,12 +12,15 @@
 #include <unistd.h>
 
 #include <array>
+#include <charconv>
 #include <csignal>
 #include <cstdio>
 #include <exception>
 #include <functional>
 #include <span>
 #include <string>
+#include <string_view>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -35,8 +38,16 @@ constexpr std::size_t buffer_size = 16384;
 
 struct Options {
     UnixAddress address = parse_unix_address(default_path).value();
-    mode_t mode = 0;
+    mode_t mode = 0;  // unless told otherwise
 };
+
+// The mode in `text`, which is octal and nothing else; 0 when it is none.
+mode_t parse_mode(std::string_view text) {
+    mode_t mode = 0;
+    const char *end = text.data() + text.size();
+    const auto [rest, error] = std::from_chars(text.data(), end, mode, 8);
+    return error == std::errc{} && rest == end && mode <= 0777 ? mode : 0;
+}
 
 Options parse_options(int argc, char *argv[]) {
     Options options;
@@ -45,8 +56,8 @@ Options parse_options(int argc, char *argv[]) {
         ExtraOption{"mode", "MODE", "an octal mode from 1 to 777",
                     "of the socket's file, 600 unless told otherwise: who may write to it may connect",
                     [&](const char *word) {
-                        options.mode = parse_number<mode_t>(word, 8).value_or(0);
-                        return options.mode > 0 && options.mode <= 0777;
+                        options.mode = parse_mode(word);
+                        return options.mode != 0;
                     }}};
     read_options(argc, argv, "server", known);
     if (options.mode && path_of(options.address).empty())

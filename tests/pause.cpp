@@ -1,11 +1,12 @@
-// A library to preload: holds a process right before its unlink, or right after its bind, so that a test may look at
-// what others never see, or let somebody else go first.
+// A library to preload: holds a process right before its unlink or flock, or right after its bind, so that a test may
+// look at what others never see, or let somebody else go first.
 //
-// While the file PAUSE_FOLDER/unlink (or bind) exists, such a call makes the file PAUSE_FOLDER/PID and goes on when
+// While the file PAUSE_FOLDER/unlink (flock, bind) exists, such a call makes the file PAUSE_FOLDER/PID and goes on when
 // that is gone. ld.so(8)
 
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -37,6 +38,12 @@ void pause_in(const char *call) {
 extern "C" int unlink(const char *path) noexcept {
     pause_in("unlink");
     return next<int(const char *)>("unlink")(path);
+}
+
+// NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name)
+extern "C" int flock(int file, int operation) noexcept {
+    pause_in("flock");
+    return next<int(int, int)>("flock")(file, operation);
 }
 
 // NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name)

@@ -20,13 +20,12 @@
 // --verbose, which only a server takes. Set while the command line is read, before there is a second thread.
 inline bool verbose = false;
 
-// The number in `text`, decimal unless told otherwise, and nothing else; empty when it is none or too large.
-// std::from_chars
+// The number in `text`, decimal and nothing else; empty when it is none or too large. std::from_chars
 template <typename Number = std::uint16_t>
-std::optional<Number> parse_number(std::string_view text, int base = 10) {
+std::optional<Number> parse_number(std::string_view text) {
     Number number{};
     const char *end = text.data() + text.size();
-    const auto [rest, error] = std::from_chars(text.data(), end, number, base);
+    const auto [rest, error] = std::from_chars(text.data(), end, number);
     if (error != std::errc{} || rest != end)
         return std::nullopt;
     return number;
