@@ -17,13 +17,13 @@ class Chapter:
     model_zh: str
     idea: str  # the one new thing in it
     idea_zh: str
-    port: int  # unless told otherwise
+    port: int  # unless told otherwise; 0 where the address has none
     capabilities: frozenset  # of its server: groups of contract checks
     client_capabilities: frozenset = frozenset({"client"})
     parent: str = ""  # the chapter whose pair this one changed
     expected_failures: frozenset = frozenset()  # checks its model must fail: the reason for the next chapter
     threaded: bool = False  # judged under ThreadSanitizer too
-    transport: str = "tcp"
+    transport: str = "tcp"  # or "unix"; a group of checks too, those about such addresses
     pairs: tuple = (("server", "client"),)  # the programs; the last pair is what children descend from
     variants: tuple = ()  # words with which the contract judges the first pair's server once more
 
@@ -147,6 +147,20 @@ CHAPTERS = (
         transport="udp",
         capabilities=frozenset({"datagram"}),
         client_capabilities=frozenset({"datagram-client"}),
+    ),
+    Chapter(
+        name="10_unix_socket",
+        model="a thread per client, on a path",
+        model_zh="每个客户端一个线程，地址是路径",
+        idea="a path as the address; credentials",
+        idea_zh="用路径作地址；对方的身份",
+        port=0,
+        parent="03_thread_server",
+        threaded=True,
+        transport="unix",
+        capabilities=SCALING | {"no-worker"},
+        client_capabilities=frozenset({"client", "duplex"}),
+        variants=("--path @{name}",),
     ),
     Chapter(
         name="12_libevent",

@@ -531,9 +531,8 @@ def no_worker(subject):
     guest.ask(b"hello\n")
     switch.touch()
     refused = subject.connect(server)
-    refused.send(b"is there a place for me?\n")
     try:
-        refused.expect_refusal()
+        refused.expect_refusal(b"is there a place for me?\n")
     except Failed:
         if server.alive() and not switch.stat().st_size:
             raise CannotTell("the server made no process or thread through the C library") from None
@@ -689,7 +688,7 @@ def children_end(subject):
 
 
 @check("restart", "A new server starts on the port at once, with the old one's connection in TIME_WAIT",
-       needs="stops", capability="stream")
+       needs="stops", capability="tcp")
 def restart(subject):
     port = quiet_port()
     overflows = time_waits_dropped()
@@ -713,8 +712,9 @@ def restart(subject):
 @check("second-start", "A second server on an address that is taken ends at once with an error, and the first goes on",
        needs="answers", capability="stream")
 def second_start(subject):
-    first = subject.start(quiet_port())
-    second = subject.run(first.address[1])
+    place = subject.somewhere()
+    first = subject.start(place)
+    second = subject.run(place)
     code = second.wait(subject.patience)
     if code == 0:
         raise Failed("the second start ends with exit code 0, as if all were well")
