@@ -42,6 +42,7 @@ CONCURRENT = STREAM | {"concurrent"}  # a client that is silent or does not read
 SCALING = CONCURRENT | {"descriptors", "thousand"}  # out of descriptors; 1,000 connections at once
 LOOP = SCALING | {"loop"}  # one thread for all: fair to each, a bounded memory for each
 MANY = LOOP | {"ten-thousand"}
+REACTOR = MANY | {"graceful", "idle"}  # a stop that sends what is owed; idle connections are closed
 
 CHAPTERS = (
     Chapter(
@@ -111,6 +112,17 @@ CHAPTERS = (
         capabilities=MANY,
         client_capabilities=frozenset({"client", "duplex"}),
         variants=("--trigger edge",),
+    ),
+    Chapter(
+        name="07_reactor",
+        model="an event loop with callbacks",
+        model_zh="事件循环加回调",
+        idea="callbacks, an event loop, timers, idle timeout, graceful stop",
+        idea_zh="回调、事件循环、定时器、空闲超时、优雅退出",
+        port=8080,
+        parent="06_epoll",
+        capabilities=REACTOR,
+        client_capabilities=frozenset({"client", "duplex"}),
     ),
 )
 

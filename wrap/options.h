@@ -4,6 +4,7 @@
 #include <getopt.h>
 
 #include <charconv>
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -33,6 +34,15 @@ std::optional<Number> parse_number(std::string_view text) {
 
 inline std::optional<std::uint16_t> parse_port(std::string_view text) {
     return parse_number<std::uint16_t>(text);
+}
+
+// The seconds in `text`, a decimal number, a fraction perhaps, of at most ten years; empty when it is none.
+inline std::optional<std::chrono::duration<double>> parse_seconds(std::string_view text) {
+    constexpr double ten_years = 3e8;
+    const auto seconds = parse_number<double>(text);
+    if (!seconds || !(*seconds >= 0 && *seconds <= ten_years))  // not a number is neither
+        return std::nullopt;
+    return std::chrono::duration<double>(*seconds);
 }
 
 // Says in one line on stderr what is wrong with the command line of `program`, and exits 2.
