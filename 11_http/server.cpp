@@ -1,48 +1,62 @@
-// 07_reactor: whoever is concerned is called.
+// 11_http: a protocol on the reactor.
 //
-// An event loop, in a file of its own, waits for everything: descriptors, deadlines, signals, other threads. What
-// is to be done about it are handlers that were handed to it. Connections are edge-triggered; a connection that
-// is idle for too long is closed; a signal ends the server after it has sent what it owes.
-// New: callbacks and who owns what they use; timers; a graceful stop. Left out on purpose: more than one thread (08).
-// Parent: 06_epoll.
-// Build: g++ -std=c++20 -I. 07_reactor/server.cpp -o server
+// Bytes become requests, requests become answers: HTTP/1.1 as RFC 9110 and 9112 have it, in files of an idea each.
+// Reading (parser.h, chunked.h, …) knows of no socket, what is served (static_files.h) of no loop; http_connection.h
+// brings them together, on 07's event loop and connections, which it takes as they are.
+// New: requests, answers, and files. Left out on purpose: TLS, HTTP/2, compression, running programs for an answer.
+// Parent: 07_reactor.
+// Build: g++ -std=c++20 -I. 11_http/server.cpp -o server
 
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <exception>
+#include <memory>
 #include <span>
+#include <vector>
 
 #include "07_reactor/event_loop.h"
 #include "07_reactor/stream_server.h"
+#include "11_http/http_connection.h"
+#include "11_http/site.h"
 #include "wrap/address.h"
 #include "wrap/descriptor.h"
 #include "wrap/options.h"
-#include "wrap/upper.h"
 
 namespace {
 
-constexpr std::uint16_t default_port = 8080;
+constexpr std::uint16_t default_port = 9999;
 
-// [received]
-void answer(Connection &connection, std::span<char> text) {
-    upper_case(text);
-    connection.send(text);
-    if (verbose)
-        std::fprintf(stderr, "%s sent %zu bytes\n", to_text(connection.peer()).c_str(), text.size());
+// A client's handlers, which own what is known of its requests. [handlers]
+Connection::Handlers serve(Site &site) {
+    const auto http = std::make_shared<HttpConnection>(site);
+    return {.received = [http](Connection &connection,
+                               std::span<char> bytes) { http->received(connection, bytes); },
+            .ended = [http = http.get()](Connection &connection) { http->ended(connection); },
+            .drained = [http = http.get()](Connection &connection) { http->drained(connection); },
+            .closed = [http = http.get()](Connection &connection, int) { http->closed(connection); }};
 }
 
 }  // namespace
 
 int main(int argc, char *argv[]) try {
     Limits limits;
-    const Address address = parse_options(argc, argv, "server", default_port, limit_options(limits));
+    SiteOptions options;
+    std::vector<ExtraOption> extra = site_options(options);
+    for (const ExtraOption &option : limit_options(limits))
+        extra.push_back(option);
+    const Address address = parse_options(argc, argv, "server", default_port, extra);
     std::signal(SIGPIPE, SIG_IGN);
     const unsigned long limit = raise_descriptor_limit();
     if (verbose)
         std::fprintf(stderr, "up to %lu descriptors\n", limit);
+    Site site(options);
     EventLoop loop;
-    StreamServer server(loop, address, limits, [] { return Connection::Handlers{.received = answer}; });
+    StreamServer server(loop, address, limits, [&site] { return serve(site); });
+    server.on_stop([&site](Connection &connection) {  // no request that was begun is cut [stop]
+        site.stopping = true;
+        connection.await_room(true);
+    });
     loop.run();
     return 0;
 } catch (const std::exception &error) {
