@@ -4,10 +4,12 @@ Every wait has the peer's patience as its bound, counted anew whenever something
 raises Failed, which says what was awaited.
 """
 
+import fcntl
 import os
 import selectors
 import socket
 import struct
+import termios
 import time
 
 from check import Failed, expect_bytes, show
@@ -64,6 +66,14 @@ class Peer:
             raise Failed(f"the server takes no more input: stuck for {self.patience:g} s in {show(data)}") from None
         except OSError as error:
             raise Failed(f"sending {show(data)}: {error.strerror}") from None
+
+    def await_delivery(self):
+        """Waits until all that was sent is on the server's side, whether the server reads it or not. tcp(7), SIOCOUTQ"""
+        deadline = time.monotonic() + self.patience
+        while left := struct.unpack("i", fcntl.ioctl(self.socket, termios.TIOCOUTQ, bytes(4)))[0]:
+            if time.monotonic() > deadline:
+                raise Failed(f"{left} bytes do not reach the server in {self.patience:g} s")
+            time.sleep(0.001)
 
     def receive(self, size):
         """Exactly `size` bytes."""
