@@ -7,6 +7,7 @@ raises Failed, which says what was awaited.
 import contextlib
 import fcntl
 import os
+import select
 import selectors
 import socket
 import struct
@@ -95,6 +96,12 @@ class Peer:
             if time.monotonic() > deadline:
                 raise Failed(f"{left} bytes do not reach the server in {self.patience:g} s")
             time.sleep(0.001)
+
+    def has_news(self):
+        """Whether there is something to read: an answer, or an end."""
+        waiter = select.poll()
+        waiter.register(self.socket, select.POLLIN)
+        return bool(waiter.poll(0))
 
     def receive(self, size):
         """Exactly `size` bytes."""

@@ -85,7 +85,8 @@ class Process:
     @property
     def log(self):
         """All it has written to stderr so far."""
-        return os.pread(self.log_file.fileno(), 1 << 20, 0).decode(errors="replace")
+        descriptor = self.log_file.fileno()
+        return os.pread(descriptor, os.fstat(descriptor).st_size, 0).decode(errors="replace")
 
     def sanitizer_report(self):
         """The log when a sanitizer complained in it, else empty."""

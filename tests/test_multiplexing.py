@@ -36,7 +36,7 @@ def test_the_clients_differ_in_wait_alone():
 
 
 @pytest.fixture
-def traced(builds, tmp_path):
+def traced(plain, tmp_path):
     """Starts 06's server under strace and returns it with a function that reads the trace of its calls."""
     if subprocess.run(["strace", "-o", "/dev/null", "true"], capture_output=True).returncode:
         pytest.skip("strace may not trace here")
@@ -44,7 +44,7 @@ def traced(builds, tmp_path):
 
     def start(trigger):
         trace = tmp_path / trigger
-        program = builds.for_check(True, False)[0].folder / "06_epoll" / "server"
+        program = plain / "06_epoll" / "server"
         server = Server(["strace", "-f", "-o", trace, "-e", "trace=epoll_wait,epoll_ctl,read", program,
                          "--port", "0", "--trigger", trigger], patience=8.0)
         servers.append(server)
