@@ -5,6 +5,7 @@ Each check starts its own server. The ones below a rung mean nothing when that r
 """
 
 import contextlib
+import itertools
 import random
 import resource
 import signal
@@ -474,9 +475,11 @@ def out_of_descriptors(subject):
     server = subject.start()
     guest = subject.connect(server)
     guest.ask(b"hello\n")
-    used = max(server.descriptors()) + 1
+    taken = server.descriptors()
+    free = next(number for number in itertools.count() if number not in taken)
     _, hard = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
-    resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (used, hard))
+    resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (free, hard))
+    subject.connect(server).close()  # an accept that waits has its number already: the next one finds none
     waiting = subject.connect(server)
     waiting.send(b"is there a place for me?\n")
     share = server.cpu_share(WATCH)
@@ -485,6 +488,8 @@ def out_of_descriptors(subject):
     if share > SPIN:
         raise Failed(f"{share:.0%} of a core for {WATCH:g} s, while a client waits for a descriptor: it spins")
     guest.ask(b"still here\n")
+    if waiting.has_news():
+        raise CannotTell("it needs no descriptor for a client, or had one in reserve")
     guest.close()
     wanted = b"IS THERE A PLACE FOR ME?\n"
     expect_bytes(waiting.receive(len(wanted)), wanted)

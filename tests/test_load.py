@@ -11,8 +11,8 @@ pytestmark = pytest.mark.chapter("06_epoll")
 
 
 @pytest.fixture
-def folder(builds):
-    return builds.for_check(True, False)[0].folder
+def folder(plain):
+    return plain
 
 
 @pytest.fixture
