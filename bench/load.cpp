@@ -53,6 +53,7 @@ struct Options {
     unsigned pipeline = 1;
     double seconds = 1;
     double warm_up = 0.2;
+    bool udp = false;
     bool json = false;
 };
 
@@ -101,6 +102,7 @@ constexpr const char *usage =
     "  --pipeline N     messages in flight on each connection (1)\n"
     "  --seconds S      measured (1)\n"
     "  --warm-up S      before that, not measured (0.2)\n"
+    "  --udp            datagrams, a message each; one that is lost is an error\n"
     "  --json           one JSON object instead of text\n";
 
 Options parse_options(int argc, char *argv[]) {
@@ -112,6 +114,7 @@ Options parse_options(int argc, char *argv[]) {
                                    {"pipeline", required_argument, nullptr, 'l'},
                                    {"seconds", required_argument, nullptr, 't'},
                                    {"warm-up", required_argument, nullptr, 'w'},
+                                   {"udp", no_argument, nullptr, 'u'},
                                    {"json", no_argument, nullptr, 'j'},
                                    {"help", no_argument, nullptr, '!'},
                                    {}};
@@ -142,6 +145,9 @@ Options parse_options(int argc, char *argv[]) {
             case 'w':
                 options.warm_up = number("warm-up", optarg, 0.0, 3600.0);
                 break;
+            case 'u':
+                options.udp = true;
+                break;
             case 'j':
                 options.json = true;
                 break;
@@ -154,13 +160,15 @@ Options parse_options(int argc, char *argv[]) {
     }
     if (optind != argc)
         reject("unexpected argument '" + std::string(argv[optind]) + "'");
+    if (options.udp && (options.pipeline > 1 || options.size > 65507))
+        reject("--udp: one message in flight, and no more than 65507 bytes");
     return options;
 }
 
 // Connects, from 127.0.0.1 first. Where its ports would run out, from 127.0.0.2 on with ports of our own
 // choice, since the kernel's choice is one range for them all. ip(7), IP_BIND_ADDRESS_NO_PORT
-Descriptor connect_from(const Address &server, unsigned index) {
-    Descriptor descriptor(check(socket(server.any.sa_family, SOCK_STREAM, 0), "socket"));
+Descriptor connect_from(const Address &server, unsigned index, bool udp) {
+    Descriptor descriptor(check(socket(server.any.sa_family, udp ? SOCK_DGRAM : SOCK_STREAM, 0), "socket"));
     if (index >= ports_per_address && server.any.sa_family == AF_INET) {
         Address source;
         source.v4.sin_family = AF_INET;
@@ -248,12 +256,13 @@ void open_all(Load &load) {
     load.loud = load.noise;
     upper_case(load.loud);
     for (unsigned i = 0; i < load.options.idle; ++i)
-        load.idle.push_back(connect_from(*server, i));
+        load.idle.push_back(connect_from(*server, i, load.options.udp));
     load.connections.reserve(load.options.connections);
     for (unsigned i = 0; i < load.options.connections; ++i) {
-        load.connections.push_back({.descriptor = connect_from(*server, load.options.idle + i),
-                                    .start = random() % period,
-                                    .began = std::vector<Clock::time_point>(load.options.pipeline)});
+        load.connections.push_back(
+            {.descriptor = connect_from(*server, load.options.idle + i, load.options.udp),
+             .start = random() % period,
+             .began = std::vector<Clock::time_point>(load.options.pipeline)});
         watch(load, i, false, EPOLL_CTL_ADD);
     }
 }
