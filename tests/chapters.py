@@ -42,6 +42,7 @@ CONCURRENT = STREAM | {"concurrent"}  # a client that is silent or does not read
 SCALING = CONCURRENT | {"descriptors", "thousand"}  # out of descriptors; 1,000 connections at once
 LOOP = SCALING | {"loop"}  # one thread for all: fair to each, a bounded memory for each
 MANY = LOOP | {"ten-thousand"}
+REACTOR = MANY | {"graceful", "idle"}  # a stop that sends what is owed; idle connections are closed
 
 CHAPTERS = (
     Chapter(
@@ -113,6 +114,41 @@ CHAPTERS = (
         variants=("--trigger edge",),
     ),
     Chapter(
+        name="07_reactor",
+        model="an event loop with callbacks",
+        model_zh="事件循环加回调",
+        idea="callbacks, an event loop, timers, idle timeout, graceful stop",
+        idea_zh="回调、事件循环、定时器、空闲超时、优雅退出",
+        port=8080,
+        parent="06_epoll",
+        capabilities=REACTOR,
+        client_capabilities=frozenset({"client", "duplex"}),
+    ),
+    Chapter(
+        name="08_threadpool",
+        model="an event loop and a pool of workers",
+        model_zh="事件循环加线程池",
+        idea="a bounded queue, min/max workers, a manager",
+        idea_zh="有界队列、最少与最多的工作线程、管理者",
+        port=9999,
+        parent="07_reactor",
+        threaded=True,
+        capabilities=REACTOR | {"pool"},
+        client_capabilities=frozenset({"client", "duplex", "in-flight"}),
+    ),
+    Chapter(
+        name="09_udp",
+        model="one socket, a datagram at a time",
+        model_zh="一个套接字，一次一个数据报",
+        idea="datagrams: no connection, no order, no promise",
+        idea_zh="数据报：没有连接，没有顺序，没有保证",
+        port=8000,
+        parent="01_basic_tcp",
+        transport="udp",
+        capabilities=frozenset({"datagram"}),
+        client_capabilities=frozenset({"datagram-client"}),
+    ),
+    Chapter(
         name="10_unix_socket",
         model="a thread per client, on a path",
         model_zh="每个客户端一个线程，地址是路径",
@@ -125,6 +161,17 @@ CHAPTERS = (
         capabilities=SCALING | {"no-worker"},
         client_capabilities=frozenset({"client", "duplex"}),
         variants=("--path @{name}",),
+    ),
+    Chapter(
+        name="12_libevent",
+        model="one thread, libevent",
+        model_zh="一个线程，libevent",
+        idea="the same reactor from a library: event_base, listener, bufferevent",
+        idea_zh="同样的 reactor，由库提供：event_base、监听器、bufferevent",
+        port=9999,
+        parent="07_reactor",
+        capabilities=REACTOR | {"libevent"},
+        client_capabilities=frozenset({"client", "duplex", "libevent"}),
     ),
 )
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from check import Failed, Ladder, expect_bytes
 from contract import EVERY_BYTE
-from own import OPTIONS, complaint, ipv6_or_cannot_tell, judge_bad_command_lines, judge_help, silent_on_stdout
+from own import (OPTIONS, complaint, ipv6_or_cannot_tell, judge_bad_command_lines, judge_help, judge_methods,
+                 silent_on_stdout)
 from peer import name_of, upper
 from process import wait_until
 from subject import readable
@@ -20,7 +21,7 @@ from subject import readable
 ladder = Ladder()
 check = ladder.check
 
-LATE = 0.3  # seconds that an answer is late
+LATE = 0.2  # seconds that an answer is late
 GONE = 2.0  # seconds in which a client is gone when there is nothing left to do
 
 
@@ -286,6 +287,12 @@ def help_(subject):
        capability="client")
 def bad_options(subject):
     judge_bad_command_lines(subject, more=((("--verbose",), "--verbose"),))
+
+
+@check("client-methods", "--methods says what libevent can wait with, and that it uses what takes a regular file, and "
+       "is no error", needs="client-help", capability="libevent")
+def methods(subject):
+    judge_methods(subject, "poll")
 
 
 # ---- typing and printing at the same time

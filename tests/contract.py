@@ -8,7 +8,9 @@ import contextlib
 import random
 import resource
 import signal
+import socket
 import statistics
+import struct
 import threading
 import time
 
@@ -16,14 +18,15 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from check import CannotTell, Failed, Ladder, expect_bytes
-from peer import Peer, flooded, quiet_port, state_in_kernel, time_waits_dropped, upper
+from peer import FLOOD, Peer, flooded, queues_in_kernel, quiet_port, state_in_kernel, time_waits_dropped, upper
 from process import wait_until
 
 ladder = Ladder()
 check = ladder.check
 
 EVERY_BYTE = bytes(range(256)) + "grüße, 你好, na\u00efve\n".encode()
-WATCH = 0.4  # seconds for which CPU time is counted
+WATCH = 0.25  # seconds for which CPU time is counted
+GRACE = 2.0  # seconds that a stop may take
 SPIN = 0.05  # a resting server takes less of a core than this; one that spins takes all it can get
 
 
@@ -122,12 +125,12 @@ def owed_at_end(subject):
 
 
 def read_slowly(subject, size):
-    """Reads nothing for half a second, then 64 KiB a second for as long, then as fast as it can; sends as fast as
-    it can all the while, and the end of file right after the last byte."""
+    """Reads nothing for a quarter of a second, then 64 KiB a second for as long, then as fast as it can; sends as
+    fast as it can all the while, and the end of file right after the last byte."""
     begin = time.monotonic()
 
     def pause(received):
-        return (received + 32768) / 65536 - (time.monotonic() - begin) if received < 32768 else 0
+        return (received + 16384) / 65536 - (time.monotonic() - begin) if received < 16384 else 0
 
     peer = subject.connect(subject.start(), small_buffers=True)
     peer.exchange(random.Random(2).randbytes(size), pause=pause)
@@ -259,6 +262,38 @@ def stuck_memory(subject):
     grown = (server.memory() - before) / clients
     if grown > 128 << 10:
         raise Failed(f"{grown / 1024:.0f} KiB of memory for each client that does not read")
+
+
+@check("crumbs-memory", "A client that does not read costs at most 128 KiB of memory, and be it that it sends byte by "
+       "byte", needs="stuck-memory", capability="loop", measured=True)
+def crumbs_memory(subject):
+    server = subject.start()
+    subject.connect(server).ask(b"hello\n")
+    peer = subject.connect(server, small_buffers=True)
+
+    def in_kernel(which):
+        return queues_in_kernel(server.address[1], peer.port)[which]
+
+    def reads(data):
+        """Whether the server reads it, alone, soon after it was sent."""
+        peer.send(data)
+        deadline = time.monotonic() + min(subject.patience, 1)
+        while in_kernel(1) and time.monotonic() < deadline:
+            pass
+        return not in_kernel(1)
+
+    answered, before = in_kernel(0), -1
+    while answered > before:  # until the kernel takes no more answers
+        if not reads(FLOOD[:4096]):
+            return  # it reads nothing while it has something to send
+        answered, before = in_kernel(0), answered
+    before = server.memory()
+    for _ in range(1000):
+        if not reads(b"a"):
+            break
+    grown = server.memory() - before
+    if grown > 128 << 10:
+        raise Failed(f"{grown / 1024:.0f} KiB of memory for 1,000 bytes that came one by one")
 
 
 @check("burst", "A hundred clients that come at the same moment are all served", needs="silent-client",
@@ -455,6 +490,39 @@ def out_of_descriptors(subject):
     expect_bytes(waiting.receive(len(wanted)), wanted)
 
 
+@check("descriptor-from-elsewhere", "Who waits is served when a descriptor comes from elsewhere (here a raised limit), "
+       "however busy the others are", needs="out-of-descriptors", capability="descriptors", measured=True)
+def descriptor_from_elsewhere(subject):
+    server = subject.start()
+    busy = subject.connect(server)
+    busy.ask(b"hello\n")
+    used = max(server.descriptors()) + 1
+    soft, hard = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (used, hard))
+    waiting = [subject.connect(server) for _ in range(2)]  # a blocked accept holds its descriptor already
+    for peer in waiting:
+        peer.send(b"is there a place for me?\n")
+    for _ in range(3):  # whoever has one loop for all has tried to accept by now
+        busy.ask(b"and on\n")
+    done = threading.Event()
+
+    def talk():
+        with contextlib.suppress(Failed):  # it is the others that are judged
+            while not done.is_set():
+                busy.ask(b"and on\n")
+
+    thread = threading.Thread(target=talk)
+    thread.start()
+    try:
+        resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (soft, hard))
+        for peer in waiting:
+            wanted = b"IS THERE A PLACE FOR ME?\n"
+            expect_bytes(peer.receive(len(wanted)), wanted)
+    finally:
+        done.set()
+        thread.join()
+
+
 @check("no-worker", "A client for whom no process or thread can be made is refused; all others are served",
        needs="silent-client", capability="no-worker", measured=True)
 def no_worker(subject):
@@ -486,6 +554,129 @@ def stops(subject):
         peer.ask(b"hello\n")
         subject.connect(server)  # silent
         server.stop(how)
+
+
+@check("exits-0", "SIGTERM and SIGINT end it with exit code 0, after its clients have seen the end of file",
+       needs="stops", capability="graceful")
+def exits_0(subject):
+    for how in (signal.SIGTERM, signal.SIGINT):
+        server = subject.start()
+        peers = [subject.connect(server) for _ in range(3)]
+        for peer in peers:
+            peer.ask(b"hello\n")
+        server.popen.send_signal(how)
+        for peer in peers:
+            peer.expect_end()
+        expect_exit_0(server)
+
+
+def expect_exit_0(server):
+    code = server.wait(GRACE + 1)
+    if code:
+        raise Failed(f"exit code {code}, not 0")
+
+
+def owed(server, peer):
+    """Has the server owe `peer` as much as it will, and leaves as much for it to read. How many bytes were sent, and
+    how many of them the server has read at least."""
+    sent = peer.flood(8 << 20, stall=0.1)
+    not_come, _ = queues_in_kernel(peer.port, server.address[1])
+    _, not_read = queues_in_kernel(server.address[1], peer.port)
+    return sent, sent - not_come - not_read
+
+
+def expect_what_is_owed(got, read):
+    expect_bytes(got, flooded(len(got)))
+    if len(got) < read:
+        raise Failed(f"the end of file comes after {len(got)} bytes, and {read} had been read before it was to stop")
+
+
+@check("owed-at-stop", "When it is to stop it answers every byte that it has read, then come the end of file and exit "
+       "code 0", needs="exits-0", capability="graceful")
+def owed_at_stop(subject):
+    for how in (signal.SIGTERM, signal.SIGINT):
+        server = subject.start()
+        peers = [subject.connect(server, small_buffers=True) for _ in range(3)]
+        read = [owed(server, peer)[1] for peer in peers]
+        server.popen.send_signal(how)
+        for size, peer in zip(read, peers):
+            expect_what_is_owed(peer.receive_to_end(), size)
+            peer.close()
+        expect_exit_0(server)
+
+
+@check("sends-on-at-stop", "A client that goes on sending while the server stops gets what it is owed, then the end of "
+       "file, and no reset instead", needs="exits-0", capability="graceful")
+def sends_on_at_stop(subject):
+    server = subject.start()
+    peer = subject.connect(server, small_buffers=True)
+    sent, read = owed(server, peer)
+
+    def send_on(sent):
+        with contextlib.suppress(OSError):  # until the server closes
+            while True:
+                sent += peer.socket.send(FLOOD[sent % 26:][:4096])
+
+    thread = threading.Thread(target=send_on, args=(sent,))
+    thread.start()
+    try:
+        server.popen.send_signal(signal.SIGTERM)
+        expect_what_is_owed(peer.receive_to_end(), read)
+        expect_exit_0(server)
+    finally:
+        with contextlib.suppress(OSError):
+            peer.socket.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+def stop_that_is_held_up(subject, how=signal.SIGTERM):
+    """A server that has begun to stop, and a client that takes nothing of what it is owed."""
+    server = subject.start()
+    stuck = subject.connect(server, small_buffers=True)
+    owed(server, stuck)
+    server.popen.send_signal(how)
+    return server, stuck
+
+
+@check("refuses-at-stop", "While it stops, new clients are refused", needs="exits-0", capability="graceful")
+def refuses_at_stop(subject):
+    server, stuck = stop_that_is_held_up(subject)
+
+    def refused():
+        with socket.socket() as late:
+            late.settimeout(subject.patience)
+            if late.connect_ex(server.address):
+                return True
+            late.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        return False
+
+    wait_until(refused, GRACE / 2, "1 s after the signal it still takes new clients")
+    if not server.alive():
+        raise Failed("it ended at once, while a client was owed much: nobody was refused meanwhile")
+    expect_bytes(stuck.receive(1), b"A")
+
+
+@check("grace", "A client that takes nothing of what it is owed holds up the end for at most 2 s: exit code 0 then",
+       needs="exits-0", capability="graceful")
+def grace(subject):
+    server, _ = stop_that_is_held_up(subject)
+    expect_exit_0(server)
+
+
+@check("second-signal", "A second signal ends a stop that takes long at once: exit code 130 or 143, as its number says",
+       needs="grace", capability="graceful")
+def second_signal(subject):
+    for first, second in ((signal.SIGTERM, signal.SIGINT), (signal.SIGINT, signal.SIGTERM), (signal.SIGTERM,) * 2):
+        server, _ = stop_that_is_held_up(subject, first)
+        wait_until(lambda: not listens(server), subject.patience, "it goes on listening")  # or two signals are one
+        server.popen.send_signal(second)
+        code = server.wait(GRACE)
+        if code not in (128 + second, -second):
+            raise Failed(f"exit code {code} after a second signal, not {128 + second}")
+
+
+def listens(server):
+    return state_in_kernel(server.address[1], 0) == 10
 
 
 @check("children-end", "The children end with the server, even when it is killed", needs="stops",

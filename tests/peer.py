@@ -101,6 +101,20 @@ class Peer:
             got += piece
         return got
 
+    def receive_to_end(self):
+        """All that comes before the server's end of file."""
+        got = bytearray()
+        while True:
+            try:
+                piece = self.socket.recv(65536)
+            except socket.timeout:
+                raise Failed(f"no end of file for {self.patience:g} s, after {show(got)}") from None
+            except OSError as error:
+                raise Failed(f"{error.strerror} where the end of file was expected, after {show(got)}") from None
+            if not piece:
+                return bytes(got)
+            got += piece
+
     def ask(self, data):
         """Sends `data` and holds the answer against it."""
         self.send(data)
@@ -180,7 +194,7 @@ class Peer:
         except OSError as error:
             raise Failed(f"{error.strerror} after {sent} bytes sent and {received} received") from None
 
-    def flood(self, limit, stall=0.3):
+    def flood(self, limit, stall=0.2):
         """Sends without reading until the server has taken nothing for `stall` seconds, or `limit` bytes are out.
         Returns how many went; flooded() is their answer."""
         sent = 0
@@ -203,9 +217,8 @@ class Peer:
         self.socket.close()
 
 
-def state_in_kernel(local_port, remote_port):
-    """The TCP state of the socket `local_port` -> `remote_port`, as in /proc/net/tcp: 1 established,
-    6 TIME_WAIT, 8 CLOSE_WAIT, 10 listening; None when there is no such socket."""
+def socket_in_kernel(local_port, remote_port):
+    """What /proc/net/tcp says of the socket `local_port` -> `remote_port`, as words; None when there is none."""
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         if not os.path.exists(table):
             continue
@@ -214,8 +227,22 @@ def state_in_kernel(local_port, remote_port):
                 fields = line.split()
                 ports = tuple(int(end.rpartition(":")[2], 16) for end in fields[1:3])
                 if ports == (local_port, remote_port):
-                    return int(fields[3], 16)
+                    return fields
     return None
+
+
+def state_in_kernel(local_port, remote_port):
+    """The TCP state of the socket `local_port` -> `remote_port`: 1 established, 6 TIME_WAIT, 8 CLOSE_WAIT,
+    10 listening; None when there is no such socket."""
+    fields = socket_in_kernel(local_port, remote_port)
+    return int(fields[3], 16) if fields else None
+
+
+def queues_in_kernel(local_port, remote_port):
+    """Of the socket `local_port` -> `remote_port`: how many bytes its other end has not acknowledged, and how many
+    have come and have not been read."""
+    fields = socket_in_kernel(local_port, remote_port)
+    return [int(size, 16) for size in fields[4].split(":")] if fields else [0, 0]
 
 
 def time_waits_dropped():

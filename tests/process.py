@@ -152,7 +152,9 @@ class Process:
         pids = pids or self.processes()
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
-        try:
+        try:  # the signal is sent, which is not to say that it has been heard: they may run on for a moment
+            wait_until(lambda: all(state in "TtXZ" for pid, state in members(self.pid).items() if pid in pids), 4.0,
+                       "stopped, it runs on")
             yield
         finally:
             for pid in pids:

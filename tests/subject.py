@@ -103,13 +103,17 @@ class ServerSubject(Subject):
         """The same program, started without waiting for it to be ready."""
         return self.clears(Process(self.command_for(place), **rest))
 
-    def start_with_fault(self):
-        """A server in which making a process or a thread fails while the returned file exists; each failure
-        adds a byte to it. Works on programs that call fork and pthread_create through the C library."""
+    def fault(self):
+        """An environment for a server in which making a process or a thread fails while the returned file exists;
+        each failure adds a byte to it. Works on programs that call fork and pthread_create through the C library."""
         if not self.fault_library or not Path(self.fault_library).exists():
             raise CannotTell("the library that makes fork and thread creation fail is not built")
         switch = self.folder() / "switch"
-        environment = {"LD_PRELOAD": str(self.fault_library), "FAULT_SWITCH": str(switch)}
+        return {"LD_PRELOAD": str(self.fault_library), "FAULT_SWITCH": str(switch)}, switch
+
+    def start_with_fault(self):
+        """A server in such an environment, and its file."""
+        environment, switch = self.fault()
         return self.start(environment=environment), switch
 
     def connect(self, server, **rest):
@@ -125,9 +129,9 @@ class OwnSubject(ServerSubject):
         super().__init__(command, *rest)
         self.default_port = default_port
 
-    def serve(self, *words, within=()):
+    def serve(self, *words, within=(), **rest):
         """A server started with `words`, ready; `within` is the command that runs it, if there is one."""
-        return self.clears(Server([*within, self.command[0], *words], patience=self.patience))
+        return self.clears(Server([*within, self.command[0], *words], patience=self.patience, **rest))
 
 
 def readable(source, seconds):
@@ -234,7 +238,8 @@ class ClientSubject(Subject):
         return self.clears(Server([self.server, *where, "--verbose"], self.patience, path))
 
     def client(self, address, screen="", words=(), **rest):
-        """The client, started for the server at `address`; its stdout is the file `screen`, if that is named."""
+        """The client, started for the server at `address`, with more `words` perhaps; its stdout is the file `screen`,
+        if that is named."""
         of = {"{path}": address} if self.transport == "unix" else {"{host}": address[0], "{port}": address[1]}
         command = [*(str(of.get(word, word)) for word in self.command), *words]
         if screen:

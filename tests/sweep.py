@@ -11,11 +11,16 @@ import pytest
 
 import clients
 import contract
+import datagram_clients
+import datagram_contract
+import datagram_own
 import own
+import own_pool  # noqa: F401  its checks are own's too
 import paths  # adds checks of its own to both
 from builds import Build
 from chapters import CHAPTERS, Chapter
 from check import CannotTell, Check, Failed, Ladder
+from datagram import DatagramClientSubject, DatagramSubject
 from subject import ClientSubject, OwnSubject, ServerSubject, judge
 
 
@@ -68,10 +73,22 @@ def passing_subject(program, words, chapter, build, patience):
     return ServerSubject([beside, "--at", "{path}"], chapter.capabilities, patience)
 
 
+def datagram_subject(program, words, chapter, build, patience):
+    return DatagramSubject(program, words, chapter.port, chapter.capabilities, patience, fault_library(build))
+
+
+def datagram_client_subject(program, words, chapter, build, patience):
+    server = build.folder / chapter.name / chapter.pairs[0][0]
+    return DatagramClientSubject(program, server, chapter.client_capabilities, patience)
+
+
 KINDS = {
     "contract": Kind(contract.ladder, 0, capabilities_of_server, server_subject, variants=True),
     "own": Kind(own.ladder, 0, capabilities_of_server, own_subject),
     "clients": Kind(clients.ladder, 1, capabilities_of_client, client_subject),
+    "datagram-contract": Kind(datagram_contract.ladder, 0, capabilities_of_server, datagram_subject),
+    "datagram-own": Kind(datagram_own.ladder, 0, capabilities_of_server, datagram_subject),
+    "datagram-clients": Kind(datagram_clients.ladder, 1, capabilities_of_client, datagram_client_subject),
     "passing": Kind(paths.passing, 0, capabilities_of_server, passing_subject),
 }
 
@@ -120,7 +137,7 @@ def parametrize(metafunc, kind, expected=lambda case: "", excused=lambda case: F
         if excused(case):
             continue
         marks = [pytest.mark.chapter(case.chapter.name),
-                 pytest.mark.xdist_group(f"{case.name}-{case.build.label}")]
+                 pytest.mark.xdist_group(f"{case.name}-{case.build.label}-{metafunc.module.__name__}")]
         if case.check.slow:
             marks.append(pytest.mark.slow)
         if expected(case):

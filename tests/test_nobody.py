@@ -17,7 +17,9 @@ from process import Server
 from subject import ServerSubject, judge
 from sweep import KINDS
 
-SOON = 0.3  # seconds of patience: none of these programs ever does what is waited for
+pytestmark = pytest.mark.slow  # two hundred waits for what never comes
+
+SOON = 0.15  # seconds of patience: none of these programs ever does what is waited for
 DEPEND_ON_THE_MACHINE = {"ipv6", "default-port", "client-ipv6"}  # only these may be unable to tell
 EVERYTHING = frozenset().union(*(c.capabilities for c in CHAPTERS))
 ANY_CHAPTER = {  # of each transport

@@ -4,6 +4,7 @@
 #include <getopt.h>
 
 #include <charconv>
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -35,17 +36,26 @@ inline std::optional<std::uint16_t> parse_port(std::string_view text) {
     return parse_number<std::uint16_t>(text);
 }
 
+// The seconds in `text`, a decimal number, a fraction perhaps, of at most ten years; empty when it is none.
+inline std::optional<std::chrono::duration<double>> parse_seconds(std::string_view text) {
+    constexpr double ten_years = 3e8;
+    const auto seconds = parse_number<double>(text);
+    if (!seconds || !(*seconds >= 0 && *seconds <= ten_years))  // not a number is neither
+        return std::nullopt;
+    return std::chrono::duration<double>(*seconds);
+}
+
 // Says in one line on stderr what is wrong with the command line of `program`, and exits 2.
 [[noreturn]] inline void reject(const std::string &program, const std::string &reason) {
     std::fprintf(stderr, "%s: %s\n", program.c_str(), reason.c_str());
     std::exit(2);
 }
 
-// An option that takes an argument: `--NAME ARGUMENT`.
+// An option that only some programs take: `--NAME ARGUMENT`, or `--NAME` alone, which take() gets as "".
 struct ExtraOption {
     const char *name;
-    const char *argument;
-    const char *accepts;  // for the line that rejects another word: "level or edge"
+    const char *argument = nullptr;
+    const char *accepts = nullptr;  // for the line that rejects another word: "level or edge"
     const char *help;
     std::function<bool(const char *word)> take;  // false: not an acceptable word
 };
@@ -55,10 +65,11 @@ struct ExtraOption {
     const bool server = program == "server";
     std::printf("usage: %s%s", program.c_str(), server ? " [--verbose]" : "");
     for (const ExtraOption &one : options)
-        std::printf(" [--%s %s]", one.name, one.argument);
+        std::printf(one.argument ? " [--%s %s]" : " [--%s]", one.name, one.argument);
     std::printf("\n");
     for (const ExtraOption &one : options)
-        std::printf("  --%s %s  %s\n", one.name, one.argument, one.help);
+        std::printf("  --%s%s%s  %s\n", one.name, one.argument ? " " : "", one.argument ? one.argument : "",
+                    one.help);
     if (server)
         std::printf("  --verbose    log connections and messages on stderr\n");
     std::exit(0);
@@ -70,7 +81,7 @@ inline void read_options(int argc, char *argv[], const std::string &program,
                          std::span<const ExtraOption> options) {
     std::vector<option> known;
     for (const ExtraOption &one : options)
-        known.push_back({one.name, required_argument, nullptr, 'x'});
+        known.push_back({one.name, one.argument ? required_argument : no_argument, nullptr, 'x'});
     known.push_back({"help", no_argument, nullptr, 'h'});
     known.push_back({program == "server" ? "verbose" : nullptr, no_argument, nullptr, 'v'});
     known.push_back({});
@@ -82,7 +93,7 @@ inline void read_options(int argc, char *argv[], const std::string &program,
             verbose = true;
         else if (found != 'x')
             std::exit(2);  // getopt_long has said why
-        else if (!options[index].take(optarg))
+        else if (!options[index].take(optarg ? optarg : ""))
             reject(program, "--" + std::string(options[index].name) + ": '" + optarg + "' is not " +
                                 options[index].accepts);
     }
