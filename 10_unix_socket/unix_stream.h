@@ -68,21 +68,27 @@ struct Listener {
     }
 };
 
-// Takes the lock beside `path`, which the kernel gives back however this process ends. Throws when another has it.
-// flock(2) [lock]
+// Opens the file `name` and locks it, until that descriptor is closed, however this process ends. Throws when another
+// has it. `made` is what stat says of it. flock(2)
+inline Descriptor locked(const std::string &name, struct stat &made, const std::string &failure) {
+    const int flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC;
+    Descriptor lock(check(open(name.c_str(), flags, 0600), failure + "open " + name));
+    const int taken = flock(lock.get(), LOCK_EX | LOCK_NB);
+    if (taken == -1 && errno == EWOULDBLOCK)
+        throw std::runtime_error(failure + "another server has it, and " + name);
+    check(taken, failure + "flock");
+    check(fstat(lock.get(), &made), failure + "fstat");
+    if (!S_ISREG(made.st_mode) || made.st_size != 0)
+        throw std::runtime_error(failure + name + " is no lock: it is not empty");
+    return lock;
+}
+
+// Takes the lock beside `path`. Whoever has it may look at the path and change it; nobody else does. [lock]
 inline void take_lock(Listener &listener, const std::string &path, const std::string &failure) {
     const std::string name = path + ".lock";
     for (;;) {
-        const int flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC;
-        listener.lock = Descriptor(check(open(name.c_str(), flags, 0600), failure + "open " + name));
-        const int locked = flock(listener.lock.get(), LOCK_EX | LOCK_NB);
-        if (locked == -1 && errno == EWOULDBLOCK)
-            throw std::runtime_error(failure + "another server has it, and " + name);
-        check(locked, failure + "flock");
         struct stat made {};
-        check(fstat(listener.lock.get(), &made), failure + "fstat");
-        if (!S_ISREG(made.st_mode) || made.st_size != 0)
-            throw std::runtime_error(failure + name + " is no lock: it is not empty");
+        listener.lock = locked(name, made, failure);
         OwnFile file(name, made);
         if (file.is_there()) {  // or else its last owner has removed it since we opened it
             listener.lock_file = std::move(file);

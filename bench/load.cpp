@@ -31,6 +31,8 @@
 #include <utility>
 #include <vector>
 
+#include "10_unix_socket/unix_address.h"
+#include "10_unix_socket/unix_stream.h"
 #include "wrap/address.h"
 #include "wrap/check.h"
 #include "wrap/descriptor.h"
@@ -51,6 +53,7 @@ constexpr int patience_ms = 10000;  // without a byte from the server, it is tak
 
 struct Options {
     std::string host = "127.0.0.1";
+    UnixAddress path = unnamed;  // instead of host and port, when it names something
     unsigned port = 9999;
     unsigned connections = 100;
     unsigned idle = 0;
@@ -108,6 +111,7 @@ constexpr const char *usage =
     "usage: load [OPTION]...\n"
     "  --host HOST      IPv4 or IPv6 address, 127.0.0.1 unless told otherwise\n"
     "  --port PORT      9999 unless told otherwise\n"
+    "  --path PATH      instead of both, a path or @name\n"
     "  --connections N  that send and receive (100)\n"
     "  --idle N         connections besides, on which nothing is said (0)\n"
     "  --size N         bytes in a message (64)\n"
@@ -121,6 +125,7 @@ constexpr const char *usage =
 Options parse_options(int argc, char *argv[]) {
     static const option known[] = {{"host", required_argument, nullptr, 'h'},
                                    {"port", required_argument, nullptr, 'p'},
+                                   {"path", required_argument, nullptr, 'u'},
                                    {"connections", required_argument, nullptr, 'c'},
                                    {"idle", required_argument, nullptr, 'i'},
                                    {"size", required_argument, nullptr, 's'},
@@ -140,6 +145,11 @@ Options parse_options(int argc, char *argv[]) {
                 break;
             case 'p':
                 options.port = number("port", optarg, 1U, 65535U);
+                break;
+            case 'u':
+                if (!parse_unix_address(optarg))
+                    reject("--path: '" + std::string(optarg) + "' is not a path or @name of 1 to 107 bytes");
+                options.path = *parse_unix_address(optarg);
                 break;
             case 'c':
                 options.connections = number("connections", optarg, 1U, 1000000U);
@@ -308,13 +318,17 @@ void open_all(Load &load) {
     const auto server = parse_address(load.options.host.c_str(), load.options.port);
     if (!server)
         reject("--host: '" + load.options.host + "' is not an IPv4 or IPv6 address");
+    const auto open = [&load, &server] {
+        const UnixAddress &path = load.options.path;
+        return name_of(path).empty() ? open_one(load, *server) : connect_to(path, unnamed);
+    };
     std::mt19937 random(1);
     make_noise(load, random);
     for (unsigned i = 0; i < load.options.idle; ++i)
-        load.idle.push_back(open_one(load, *server));
+        load.idle.push_back(open());
     load.connections.reserve(load.options.connections);
     for (unsigned i = 0; i < load.options.connections; ++i) {
-        load.connections.push_back({.descriptor = open_one(load, *server),
+        load.connections.push_back({.descriptor = open(),
                                     .start = random() % period,
                                     .began = std::vector<Clock::time_point>(load.options.pipeline)});
         watch(load, i, false, EPOLL_CTL_ADD);

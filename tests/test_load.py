@@ -127,6 +127,18 @@ def test_more_than_a_process_may_have(folder):
     assert result.stderr == "load: --connections and --idle: 110 take more descriptors than a process may have here, 100\n"
 
 
+@pytest.mark.chapter("10_unix_socket")
+def test_measures_on_a_path(folder, tmp_path):
+    path = str(tmp_path / "serv.socket")
+    server = Server([folder / "10_unix_socket" / "server", "--path", path], patience=8.0, path=path)
+    try:
+        result = subprocess.run([folder / "bench" / "load", "--path", path, "--json", "--seconds", "0.3"], text=True,
+                                capture_output=True, timeout=60)
+        assert figures(result)["measured"] > 0
+    finally:
+        server.kill()
+
+
 def test_text_says_the_same_as_json(folder, server):
     result = load(folder, server.address[1], "--seconds", "0.1")
     assert result.returncode == 0 and "messages/s" in result.stdout and "p99.9" in result.stdout
@@ -160,7 +172,7 @@ def test_nobody_there(folder, server):
 
 
 @pytest.mark.parametrize("words", [["--size", "0"], ["--connections", "x"], ["--seconds", "-1"], ["--host", "nobody"],
-                                   ["--port", "65536"], ["word"], ["--unknown"]], ids=" ".join)
+                                   ["--port", "65536"], ["--path", "@"], ["word"], ["--unknown"]], ids=" ".join)
 def test_bad_words(folder, words):
     result = load(folder, 9, *words)
     assert result.returncode == 2 and words[-1] in result.stderr and len(result.stderr.splitlines()) == 1
