@@ -7,6 +7,7 @@
 // Parent: 07_reactor.
 // Build: g++ -std=c++20 -I. 11_http/server.cpp -o server
 
+#include <chrono>
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
@@ -26,6 +27,7 @@
 namespace {
 
 constexpr std::uint16_t default_port = 9999;
+constexpr std::chrono::milliseconds grace{1500};  // a request that never ends must not take all of a stop's 2 s
 
 // A client's handlers, which own what is known of its requests. [handlers]
 Connection::Handlers serve(Site &site) {
@@ -40,11 +42,12 @@ Connection::Handlers serve(Site &site) {
 }  // namespace
 
 int main(int argc, char *argv[]) try {
-    Limits limits;
+    Limits limits{.grace = grace};
     SiteOptions options;
     std::vector<ExtraOption> extra = site_options(options);
     for (const ExtraOption &option : limit_options(limits))
         extra.push_back(option);
+    extra.back().help = "for requests that have begun when a signal ends it: 1.5 unless told otherwise";
     const Address address = parse_options(argc, argv, "server", default_port, extra);
     std::signal(SIGPIPE, SIG_IGN);
     const unsigned long limit = raise_descriptor_limit();

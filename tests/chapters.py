@@ -124,6 +124,18 @@ CHAPTERS = (
         capabilities=REACTOR,
         client_capabilities=frozenset({"client", "duplex"}),
     ),
+    Chapter(
+        name="11_http",
+        model="HTTP on the event loop",
+        model_zh="事件循环上的 HTTP",
+        idea="a protocol on the reactor: requests, answers, files",
+        idea_zh="反应堆上的协议：请求、应答、文件",
+        port=9999,
+        parent="07_reactor",
+        transport="http",
+        capabilities=REACTOR | {"http"},
+        client_capabilities=frozenset({"http-client"}),
+    ),
 )
 
 

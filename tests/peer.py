@@ -30,6 +30,8 @@ def flooded(size):
 class Peer:
     """A client's socket, connected. Use as a context manager, or close()."""
 
+    unsent = 0  # bytes that were sent, and that the kernel has not taken
+
     def __init__(self, address, patience=4.0, small_buffers=False):
         self.patience = patience
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET

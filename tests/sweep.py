@@ -15,6 +15,7 @@ import own
 from builds import Build
 from chapters import CHAPTERS, Chapter
 from check import CannotTell, Check, Failed, Ladder
+from http_peer import HttpPeer
 from subject import ClientSubject, OwnSubject, ServerSubject, judge
 
 
@@ -37,14 +38,21 @@ def fault_library(build):
     return build.folder / "tests" / "libfault.so"
 
 
+PEERS = {"http": HttpPeer}  # who speaks to a server, where that is not the stream itself
+
+
 def server_subject(program, words, chapter, build, patience):
     command = [program, *words, "--port", "{port}"]
-    return ServerSubject(command, chapter.capabilities, patience, fault_library(build))
+    subject = ServerSubject(command, chapter.capabilities, patience, fault_library(build))
+    subject.peer = PEERS.get(chapter.transport, subject.peer)
+    return subject
 
 
 def own_subject(program, words, chapter, build, patience):
     assert not words, "its checks choose the words themselves"
-    return OwnSubject(program, chapter.port, chapter.capabilities, patience, fault_library(build))
+    subject = OwnSubject(program, chapter.port, chapter.capabilities, patience, fault_library(build))
+    subject.peer = PEERS.get(chapter.transport, subject.peer)
+    return subject
 
 
 def client_subject(program, words, chapter, build, patience):
