@@ -17,13 +17,13 @@ class Chapter:
     model_zh: str
     idea: str  # the one new thing in it
     idea_zh: str
-    port: int  # unless told otherwise
+    port: int  # unless told otherwise; 0 where the address has none
     capabilities: frozenset  # of its server: groups of contract checks
     client_capabilities: frozenset = frozenset({"client"})
     parent: str = ""  # the chapter whose pair this one changed
     expected_failures: frozenset = frozenset()  # checks its model must fail: the reason for the next chapter
     threaded: bool = False  # judged under ThreadSanitizer too
-    transport: str = "tcp"
+    transport: str = "tcp"  # or "unix"; a group of checks too, those about such addresses
     pairs: tuple = (("server", "client"),)  # the programs; the last pair is what children descend from
     variants: tuple = ()  # words with which the contract judges the first pair's server once more
 
@@ -125,6 +125,44 @@ CHAPTERS = (
         client_capabilities=frozenset({"client", "duplex"}),
     ),
     Chapter(
+        name="08_threadpool",
+        model="an event loop and a pool of workers",
+        model_zh="事件循环加线程池",
+        idea="a bounded queue, min/max workers, a manager",
+        idea_zh="有界队列、最少与最多的工作线程、管理者",
+        port=9999,
+        parent="07_reactor",
+        threaded=True,
+        capabilities=REACTOR | {"pool"},
+        client_capabilities=frozenset({"client", "duplex", "in-flight"}),
+    ),
+    Chapter(
+        name="09_udp",
+        model="one socket, a datagram at a time",
+        model_zh="一个套接字，一次一个数据报",
+        idea="datagrams: no connection, no order, no promise",
+        idea_zh="数据报：没有连接，没有顺序，没有保证",
+        port=8000,
+        parent="01_basic_tcp",
+        transport="udp",
+        capabilities=frozenset({"datagram"}),
+        client_capabilities=frozenset({"datagram-client"}),
+    ),
+    Chapter(
+        name="10_unix_socket",
+        model="a thread per client, on a path",
+        model_zh="每个客户端一个线程，地址是路径",
+        idea="a path as the address; credentials",
+        idea_zh="用路径作地址；对方的身份",
+        port=0,
+        parent="03_thread_server",
+        threaded=True,
+        transport="unix",
+        capabilities=SCALING | {"no-worker"},
+        client_capabilities=frozenset({"client", "duplex"}),
+        variants=("--path @{name}",),
+    ),
+    Chapter(
         name="11_http",
         model="HTTP on the event loop",
         model_zh="事件循环上的 HTTP",
@@ -133,8 +171,19 @@ CHAPTERS = (
         port=9999,
         parent="07_reactor",
         transport="http",
-        capabilities=REACTOR | {"http"},
+        capabilities=REACTOR | {"tcp"},
         client_capabilities=frozenset({"http-client"}),
+    ),
+    Chapter(
+        name="12_libevent",
+        model="one thread, libevent",
+        model_zh="一个线程，libevent",
+        idea="the same reactor from a library: event_base, listener, bufferevent",
+        idea_zh="同样的 reactor，由库提供：event_base、监听器、bufferevent",
+        port=9999,
+        parent="07_reactor",
+        capabilities=REACTOR | {"libevent"},
+        client_capabilities=frozenset({"client", "duplex", "libevent"}),
     ),
 )
 

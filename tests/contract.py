@@ -25,7 +25,7 @@ ladder = Ladder()
 check = ladder.check
 
 EVERY_BYTE = bytes(range(256)) + "grüße, 你好, na\u00efve\n".encode()
-WATCH = 0.4  # seconds for which CPU time is counted
+WATCH = 0.25  # seconds for which CPU time is counted
 GRACE = 2.0  # seconds that a stop may take
 SPIN = 0.05  # a resting server takes less of a core than this; one that spins takes all it can get
 
@@ -125,12 +125,12 @@ def owed_at_end(subject):
 
 
 def read_slowly(subject, size):
-    """Reads nothing for half a second, then 64 KiB a second for as long, then as fast as it can; sends as fast as
-    it can all the while, and the end of file right after the last byte."""
+    """Reads nothing for a quarter of a second, then 64 KiB a second for as long, then as fast as it can; sends as
+    fast as it can all the while, and the end of file right after the last byte."""
     begin = time.monotonic()
 
     def pause(received):
-        return (received + 32768) / 65536 - (time.monotonic() - begin) if received < 32768 else 0
+        return (received + 16384) / 65536 - (time.monotonic() - begin) if received < 16384 else 0
 
     peer = subject.connect(subject.start(), small_buffers=True)
     peer.exchange(random.Random(2).randbytes(size), pause=pause)
@@ -262,6 +262,38 @@ def stuck_memory(subject):
     grown = (server.memory() - before) / clients
     if grown > 128 << 10:
         raise Failed(f"{grown / 1024:.0f} KiB of memory for each client that does not read")
+
+
+@check("crumbs-memory", "A client that does not read costs at most 128 KiB of memory, and be it that it sends byte by "
+       "byte", needs="stuck-memory", capability="loop", measured=True)
+def crumbs_memory(subject):
+    server = subject.start()
+    subject.connect(server).ask(b"hello\n")
+    peer = subject.connect(server, small_buffers=True)
+
+    def in_kernel(which):
+        return queues_in_kernel(server.address[1], peer.port)[which]
+
+    def reads(data):
+        """Whether the server reads it, alone, soon after it was sent."""
+        peer.send(data)
+        deadline = time.monotonic() + min(subject.patience, 1)
+        while in_kernel(1) and time.monotonic() < deadline:
+            pass
+        return not in_kernel(1)
+
+    answered, before = in_kernel(0), -1
+    while answered > before:  # until the kernel takes no more answers
+        if not reads(FLOOD[:4096]):
+            return  # it reads nothing while it has something to send
+        answered, before = in_kernel(0), answered
+    before = server.memory()
+    for _ in range(1000):
+        if not reads(b"a"):
+            break
+    grown = server.memory() - before
+    if grown > 128 << 10:
+        raise Failed(f"{grown / 1024:.0f} KiB of memory for 1,000 bytes that came one by one")
 
 
 @check("burst", "A hundred clients that come at the same moment are all served", needs="silent-client",
@@ -458,6 +490,39 @@ def out_of_descriptors(subject):
     expect_bytes(waiting.receive(len(wanted)), wanted)
 
 
+@check("descriptor-from-elsewhere", "Who waits is served when a descriptor comes from elsewhere (here a raised limit), "
+       "however busy the others are", needs="out-of-descriptors", capability="descriptors", measured=True)
+def descriptor_from_elsewhere(subject):
+    server = subject.start()
+    busy = subject.connect(server)
+    busy.ask(b"hello\n")
+    used = max(server.descriptors()) + 1
+    soft, hard = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (used, hard))
+    waiting = [subject.connect(server) for _ in range(2)]  # a blocked accept holds its descriptor already
+    for peer in waiting:
+        peer.send(b"is there a place for me?\n")
+    for _ in range(3):  # whoever has one loop for all has tried to accept by now
+        busy.ask(b"and on\n")
+    done = threading.Event()
+
+    def talk():
+        with contextlib.suppress(Failed):  # it is the others that are judged
+            while not done.is_set():
+                busy.ask(b"and on\n")
+
+    thread = threading.Thread(target=talk)
+    thread.start()
+    try:
+        resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (soft, hard))
+        for peer in waiting:
+            wanted = b"IS THERE A PLACE FOR ME?\n"
+            expect_bytes(peer.receive(len(wanted)), wanted)
+    finally:
+        done.set()
+        thread.join()
+
+
 @check("no-worker", "A client for whom no process or thread can be made is refused; all others are served",
        needs="silent-client", capability="no-worker", measured=True)
 def no_worker(subject):
@@ -466,9 +531,8 @@ def no_worker(subject):
     guest.ask(b"hello\n")
     switch.touch()
     refused = subject.connect(server)
-    refused.send(b"is there a place for me?\n")
     try:
-        refused.expect_refusal()
+        refused.expect_refusal(b"is there a place for me?\n")
     except Failed:
         if server.alive() and not switch.stat().st_size:
             raise CannotTell("the server made no process or thread through the C library") from None
@@ -624,7 +688,7 @@ def children_end(subject):
 
 
 @check("restart", "A new server starts on the port at once, with the old one's connection in TIME_WAIT",
-       needs="stops", capability="stream")
+       needs="stops", capability="tcp")
 def restart(subject):
     port = quiet_port()
     overflows = time_waits_dropped()
@@ -648,8 +712,9 @@ def restart(subject):
 @check("second-start", "A second server on an address that is taken ends at once with an error, and the first goes on",
        needs="answers", capability="stream")
 def second_start(subject):
-    first = subject.start(quiet_port())
-    second = subject.run(first.address[1])
+    place = subject.somewhere()
+    first = subject.start(place)
+    second = subject.run(place)
     code = second.wait(subject.patience)
     if code == 0:
         raise Failed("the second start ends with exit code 0, as if all were well")

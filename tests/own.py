@@ -26,17 +26,28 @@ from subject import readable
 ladder = Ladder()
 check = ladder.check
 
-WATCH = 0.4  # seconds in which a server that repeats itself every 50 ms has done so
+WATCH = 0.25  # seconds in which a server that repeats itself every 50 ms has done so
+
+OPTIONS = {"tcp": ("--host", "--port"), "unix": ("--path", "--mode"), "unix-client": ("--path", "--bind")}
 
 # What no program of ours takes, and how the complaint must name it. Port 0: who takes it disturbs nobody.
-BAD_COMMAND_LINES = (
-    (("--port", "0", "--nonsense"), "--nonsense"),
-    (("--port", "0", "--host"), "--host"),
-    (("--port",), "--port"),
-    (("--port", "0", "stray"), "'stray'"),
-    *((("--port", port), f"'{port}'") for port in ("-1", "65536", "abc", "", "80x", " 80", "+80")),
-    *((("--port", "0", "--host", host), f"'{host}'") for host in ("nonsense", "127.0.0.1.2", "", "localhost")),
-)
+BAD_COMMAND_LINES = {
+    "tcp": (
+        (("--port", "0", "--nonsense"), "--nonsense"),
+        (("--port", "0", "--host"), "--host"),
+        (("--port",), "--port"),
+        (("--port", "0", "stray"), "'stray'"),
+        *((("--port", port), f"'{port}'") for port in ("-1", "65536", "abc", "", "80x", " 80", "+80")),
+        *((("--port", "0", "--host", host), f"'{host}'") for host in ("nonsense", "127.0.0.1.2", "", "localhost")),
+    ),
+    "unix": (
+        (("--path", "p", "--nonsense"), "--nonsense"),
+        (("--path",), "--path"),
+        (("--path", "p", "stray"), "'stray'"),
+        *((("--path", path), f"'{path}'") for path in ("", "@")),
+        *((("--path", path), "107 bytes") for path in ("x" * 108, "@" + "x" * 108, "x" * 109, "x" * 200)),
+    ),
+}
 
 
 def complaint(process, code, patience):
@@ -67,9 +78,22 @@ def judge_help(subject, options):
             raise Failed(f"{option} is not named in {printed!r}")
 
 
+def judge_methods(subject, used):
+    """--methods says, a line each, what libevent can wait with, and that it uses `used`."""
+    process = subject.launch("--methods")
+    code = process.wait(subject.patience)
+    lines = process.popen.stdout.read().decode(errors="replace").splitlines()
+    if code or process.log:
+        raise Failed(f"exit code 0 and nothing on stderr expected, not {code} and {process.log!r}")
+    in_use = [line for line in lines if line.endswith(" (used)")]
+    if in_use != [f"{used} (used)"] or not {"poll", "select"} <= {line.split()[0] for line in lines}:
+        raise Failed(f"{used} is what it should use: {lines}")
+
+
 def judge_bad_command_lines(subject, more=()):
-    for words, named in (*BAD_COMMAND_LINES, *more):
-        process = subject.launch(*words)
+    lines = (*BAD_COMMAND_LINES[subject.transport], *more)
+    # All of them start, and then each is judged: none of them waits for another.
+    for process, (words, named) in zip([subject.launch(*words) for words, _ in lines], lines):
         try:
             line = complaint(process, 2, subject.patience)
             if named not in line:
@@ -120,9 +144,10 @@ def come_and_go(subject, server):
 @check("ready-line", "The one line on stdout says where it listens, at once even if stdout is a pipe; nothing else is "
        "ever printed there", capability="stream")
 def ready_line(subject):
-    for port in (0, quiet_port()):
-        server = subject.serve("--port", str(port))
-        wanted = f"listening on 127.0.0.1:{port or server.address[1]}\n"
+    for place in (subject.anywhere(), subject.somewhere()):
+        server = subject.start(place)
+        port = place or server.address[1]
+        wanted = f"listening on {place if server.path else f'127.0.0.1:{port}'}\n"
         if server.output != wanted:
             raise Failed(f"the ready line is {server.output!r}, not {wanted!r}")
         come_and_go(subject, server)
@@ -132,7 +157,7 @@ def ready_line(subject):
             raise Failed(f"more is printed on stdout when clients come and go: {more!r}")
 
 
-@check("ipv6", "With --host ::1 it listens on [::1]:PORT and answers there", needs="ready-line", capability="stream")
+@check("ipv6", "With --host ::1 it listens on [::1]:PORT and answers there", needs="ready-line", capability="tcp")
 def ipv6(subject):
     ipv6_or_cannot_tell()
     server = subject.serve("--host", "::1", "--port", "0")
@@ -142,7 +167,7 @@ def ipv6(subject):
 
 
 @check("one-address", "With --host it listens on that address, and on no other", needs="ready-line",
-       capability="stream")
+       capability="tcp")
 def one_address(subject):
     server = subject.serve("--host", "127.0.0.2", "--port", "0")
     host, port = server.address
@@ -156,7 +181,7 @@ def one_address(subject):
 
 
 @check("default-port", "Without --port it takes the port that its chapter is known for", needs="ready-line",
-       capability="stream")
+       capability="tcp")
 def default_port(subject):
     server = subject.serve(within=network_of_its_own())
     wanted = f"listening on 127.0.0.1:{subject.default_port}\n"
@@ -173,7 +198,7 @@ def default_port(subject):
 
 @check("help", "--help names every option on stdout, and is no error", capability="stream")
 def help_(subject):
-    judge_help(subject, ("--host", "--port", "--verbose"))
+    judge_help(subject, (*OPTIONS[subject.transport], "--verbose"))
 
 
 @check("bad-options", "A command line that it cannot take ends it with exit 2 and one line that names the word",
@@ -192,7 +217,7 @@ def cannot_listen_on(subject, host, port, reason):
 
 
 @check("cannot-listen", "Where it cannot listen it ends with exit 1 and one line: the address, the call, the reason",
-       capability="stream")
+       capability="tcp")
 def cannot_listen(subject):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         cannot_listen_on(subject, "127.0.0.1", taken.getsockname()[1], EADDRINUSE)
@@ -205,7 +230,7 @@ def cannot_listen(subject):
 @check("quiet", "Without --verbose there is not a word on stderr, while clients come, talk, reset and go",
        needs="ready-line", capability="stream")
 def quiet(subject):
-    server = subject.serve("--port", "0")
+    server = subject.start()
     come_and_go(subject, server)
     server.stop()
     if server.log:
@@ -215,7 +240,7 @@ def quiet(subject):
 @check("verbose", "With --verbose it logs a line when a client connects, for each message, and when it is closed",
        needs="ready-line", capability="stream")
 def verbose(subject):
-    server = subject.serve("--port", "0", "--verbose")
+    server = subject.start(words=("--verbose",))
     at_start = server.log.count("\n")  # what it says of itself
     peer = subject.connect(server)
     steps = (("connected", lambda: None), ("sent a message", lambda: peer.ask(b"hello\n")),
@@ -225,7 +250,7 @@ def verbose(subject):
         wait_until(lambda: server.log.count("\n") >= count, subject.patience,
                    f"a client has {what}, and no line says so")
         lines = server.log.splitlines()
-        if len(lines) != count or f"127.0.0.1:{peer.port}" not in lines[-1]:
+        if len(lines) != count or peer.name not in lines[-1]:
             raise Failed(f"one more line was due, with the client's address, when it had {what}")
     server.stop()
     if server.log.count("\n") != at_start + len(steps):
@@ -257,10 +282,9 @@ def no_worker_line(subject):
     server, switch = subject.start_with_fault()
     switch.touch()
     refused = subject.connect(server)
-    refused.send(b"is there a place for me?\n")
-    refused.expect_refusal()
+    refused.expect_refusal(b"is there a place for me?\n")
     wait_until(lambda: "\n" in server.log, subject.patience, "a client was refused, and no line says so")
-    if server.log.count("\n") != 1 or f"127.0.0.1:{refused.port}" not in server.log:
+    if server.log.count("\n") != 1 or refused.name not in server.log:
         raise Failed("one line was due, with the client's address")
     if not re.search(r"\b(fork|thread)\b", server.log):
         raise Failed("the line names neither fork nor thread, whichever call it was that failed")
@@ -399,3 +423,12 @@ def bad_limits(subject):
     words = ("-1", "", "soon", "1s", "nan", "inf", "1e300", " 1")
     judge_bad_command_lines(subject, [(("--port", "0", option, word), f"'{word}'")
                                       for option in ("--idle-timeout", "--grace") for word in words])
+
+
+# ---- a library's methods
+
+
+@check("methods", "--methods says what libevent can wait with, and that it uses epoll, and is no error", needs="help",
+       capability="libevent")
+def methods(subject):
+    judge_methods(subject, "epoll")

@@ -4,6 +4,7 @@ Every wait has the peer's patience as its bound, counted anew whenever something
 raises Failed, which says what was awaited.
 """
 
+import contextlib
 import os
 import selectors
 import socket
@@ -27,27 +28,47 @@ def flooded(size):
     return upper((ALPHABET * (size // len(ALPHABET) + 1))[:size])
 
 
+def name_of(address):
+    """What our programs call an address: (host, port), or a path."""
+    return address if isinstance(address, str) else f"{address[0]}:{address[1]}"
+
+
+def socket_address(path):
+    """What bind and connect take for a path; "@name" is abstract."""
+    return "\0" + path[1:] if path.startswith("@") else path
+
+
 class Peer:
-    """A client's socket, connected. Use as a context manager, or close()."""
+    """A client's socket, connected to a (host, port) or a path. Use as a context manager, or close().
+    `name` is what our servers call it."""
 
     unsent = 0  # bytes that were sent, and that the kernel has not taken
 
     def __init__(self, address, patience=4.0, small_buffers=False):
         self.patience = patience
-        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-        self.socket = socket.socket(family, socket.SOCK_STREAM)
-        if small_buffers:  # before connect: the window is announced with the SYN, and so is the segment size, after
+        self.on_path = isinstance(address, str)
+        if self.on_path:
+            self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        else:
+            self.socket = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_STREAM)
+        if small_buffers and self.on_path:  # what waits for its reader counts as its sender's
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        elif small_buffers:  # before connect: the window is announced with the SYN, and so is the segment size, after
             # which the server's kernel sizes its own buffer: 536 bytes instead of loopback's 64 KiB
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         self.socket.settimeout(patience)
         try:
-            self.socket.connect(address)
+            self.socket.connect(socket_address(address) if self.on_path else address)
         except OSError as error:
             self.socket.close()
-            raise Failed(f"cannot connect to {address[0]} port {address[1]}: {error}") from None
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            raise Failed(f"cannot connect to {name_of(address)}: {error}") from None
+        if self.on_path:
+            self.name = f"pid {os.getpid()}, uid {os.getuid()} (unnamed)"
+        else:
+            self.name = name_of(self.socket.getsockname())
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def __enter__(self):
         return self
@@ -121,8 +142,10 @@ class Peer:
         if extra:
             raise Failed(f"more came back than was sent: {show(extra)}")
 
-    def expect_refusal(self):
-        """The connection ends without an answer: end of file or a reset."""
+    def expect_refusal(self, said=b""):
+        """The connection ends without an answer to what was `said`: end of file or a reset."""
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it may have ended already
+            self.socket.sendall(said)
         try:
             answer = self.socket.recv(4096)
         except socket.timeout:
@@ -173,7 +196,7 @@ class Peer:
         except OSError as error:
             raise Failed(f"{error.strerror} after {sent} bytes sent and {received} received") from None
 
-    def flood(self, limit, stall=0.3):
+    def flood(self, limit, stall=0.2):
         """Sends without reading until the server has taken nothing for `stall` seconds, or `limit` bytes are out.
         Returns how many went; flooded() is their answer."""
         sent = 0
@@ -187,7 +210,8 @@ class Peer:
         return sent
 
     def reset(self):
-        """Ends the connection with a RST: what close does when the linger time is zero. socket(7)"""
+        """Ends the connection with a RST: what close does when the linger time is zero. socket(7)
+        On a path it does so when something was left unread."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.close()
 

@@ -152,7 +152,9 @@ class Process:
         pids = pids or self.processes()
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
-        try:
+        try:  # the signal is sent, which is not to say that it has been heard: they may run on for a moment
+            wait_until(lambda: all(state in "TtXZ" for pid, state in members(self.pid).items() if pid in pids), 4.0,
+                       "stopped, it runs on")
             yield
         finally:
             for pid in pids:
@@ -187,10 +189,13 @@ class Process:
 
 
 class Server(Process):
-    """A server that has said where it listens: `address` is the (host, port) to connect to."""
+    """A server that has said where it listens: `address` is the (host, port) to connect to, or the `path` that it
+    was told to listen on, "@name" when that is abstract."""
 
-    def __init__(self, command, patience=4.0, **rest):
+    def __init__(self, command, patience=4.0, path="", **rest):
         super().__init__(command, **rest)
+        self.path = path
+        self.ready_line = re.escape(f"listening on {path}\n") if path else READY
         self.output = ""
         try:
             self.address = self.await_ready(patience)
@@ -212,10 +217,10 @@ class Server(Process):
                 if not text:  # it has closed its stdout, which is what dying does
                     raise Failed(self.obituary(patience))
                 self.output += text
-        ready = READY.fullmatch(self.output)
+        ready = re.fullmatch(self.ready_line, self.output)
         if not ready:
             raise Failed(f"the first words on stdout are not the ready line: {self.output!r}")
-        return ready[1] or ready[2], int(ready[3])
+        return self.path or (ready[1] or ready[2], int(ready[3]))
 
     def obituary(self, patience):
         """How it died before it was ready, in one line, and the last of what it said."""

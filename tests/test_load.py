@@ -48,6 +48,7 @@ def test_text_says_the_same_as_json(folder, server):
     assert result.returncode == 0 and "messages/s" in result.stdout and "p99.9" in result.stdout
 
 
+@pytest.mark.slow  # as all that wants the wrong programs
 @pytest.mark.parametrize("faulty, reason", [
     ("01_echoes", "a byte came back wrong"),
     ("01_one_answer", "the server closed|Connection reset|Broken pipe"),
