@@ -7,7 +7,6 @@
 // Parent: 07_reactor.
 // Build: g++ -std=c++20 -I. 11_http/server.cpp -o server
 
-#include <chrono>
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
@@ -18,6 +17,7 @@
 
 #include "07_reactor/event_loop.h"
 #include "07_reactor/stream_server.h"
+#include "11_http/begun.h"
 #include "11_http/http_connection.h"
 #include "11_http/site.h"
 #include "wrap/address.h"
@@ -27,7 +27,6 @@
 namespace {
 
 constexpr std::uint16_t default_port = 9999;
-constexpr std::chrono::milliseconds grace{1500};  // a request that never ends must not take all of a stop's 2 s
 
 // A client's handlers, which own what is known of its requests. [handlers]
 Connection::Handlers serve(Site &site) {
@@ -42,12 +41,11 @@ Connection::Handlers serve(Site &site) {
 }  // namespace
 
 int main(int argc, char *argv[]) try {
-    Limits limits{.grace = grace};
+    Limits limits;
     SiteOptions options;
     std::vector<ExtraOption> extra = site_options(options);
     for (const ExtraOption &option : limit_options(limits))
         extra.push_back(option);
-    extra.back().help = "for requests that have begun when a signal ends it: 1.5 unless told otherwise";
     const Address address = parse_options(argc, argv, "server", default_port, extra);
     std::signal(SIGPIPE, SIG_IGN);
     const unsigned long limit = raise_descriptor_limit();
@@ -56,10 +54,8 @@ int main(int argc, char *argv[]) try {
     Site site(options);
     EventLoop loop;
     StreamServer server(loop, address, limits, [&site] { return serve(site); });
-    server.on_stop([&site](Connection &connection) {  // no request that was begun is cut [stop]
-        site.stopping = true;
-        connection.await_room(true);
-    });
+    BegunRequests begun(loop, site, limits.grace / 2);
+    server.on_stop([&begun](Connection &connection) { begun.stop(connection); });
     loop.run();
     return 0;
 } catch (const std::exception &error) {
