@@ -14,6 +14,7 @@ import contract
 import datagram_clients
 import datagram_contract
 import datagram_own
+import http_contract
 import own
 import own_pool  # noqa: F401  its checks are own's too
 import paths  # adds checks of its own to both
@@ -21,6 +22,7 @@ from builds import Build
 from chapters import CHAPTERS, Chapter
 from check import CannotTell, Check, Failed, Ladder
 from datagram import DatagramClientSubject, DatagramSubject
+from http_contract import HttpSubject
 from http_peer import HttpPeer
 from subject import ClientSubject, OwnSubject, ServerSubject, judge
 
@@ -68,6 +70,10 @@ def own_subject(program, words, chapter, build, patience):
     return subject
 
 
+def http_subject(program, words, chapter, build, patience):
+    return HttpSubject([program, *words, *PLACE["http"]], chapter.port, chapter.capabilities, patience)
+
+
 def client_subject(program, words, chapter, build, patience):
     assert not words, "its checks play one connection"
     server = dict(map(reversed, chapter.pairs)).get(Path(program).name, chapter.pairs[-1][0])
@@ -97,6 +103,7 @@ KINDS = {
     "datagram-contract": Kind(datagram_contract.ladder, 0, capabilities_of_server, datagram_subject),
     "datagram-own": Kind(datagram_own.ladder, 0, capabilities_of_server, datagram_subject),
     "datagram-clients": Kind(datagram_clients.ladder, 1, capabilities_of_client, datagram_client_subject),
+    "http": Kind(http_contract.ladder, 0, capabilities_of_server, http_subject),
     "passing": Kind(paths.passing, 0, capabilities_of_server, passing_subject),
 }
 
