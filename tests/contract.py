@@ -88,7 +88,7 @@ def any_split(subject):
               suppress_health_check=list(HealthCheck))
     @given(st.lists(st.binary(min_size=1, max_size=300), min_size=1, max_size=12))
     def every_cut(pieces):
-        with Peer(server.address, subject.patience) as peer:
+        with subject.peer(server.address, subject.patience) as peer:
             for piece in pieces:
                 peer.send(piece)
             peer.end()
@@ -183,13 +183,13 @@ def reset(subject):
         peer = subject.connect(server)
         peer.send(said)
         peer.reset()
-        with Peer(server.address, subject.patience) as next_one:
+        with subject.peer(server.address, subject.patience) as next_one:
             next_one.ask(b"still there?\n")
     answered = subject.connect(server)
     answered.ask(b"hello\n")
     answered.send(b"and while you work on this\n")
     answered.reset()
-    with Peer(server.address, subject.patience) as next_one:
+    with subject.peer(server.address, subject.patience) as next_one:
         next_one.ask(b"still there?\n")
     if bystander:
         bystander.ask(b"not me\n")
@@ -202,7 +202,7 @@ def reset_while_writing(subject):
     greedy = subject.connect(server, small_buffers=True)
     greedy.flood(64 << 20)
     greedy.reset()
-    with Peer(server.address, subject.patience) as next_one:
+    with subject.peer(server.address, subject.patience) as next_one:
         next_one.ask(b"still there?\n")
     if not server.alive():
         raise Failed(f"the server died: {server.popen.returncode}")
@@ -437,7 +437,7 @@ def crowd(subject, server, clients):
     """Clients that come and go in every way, eight at a time where the server can."""
     together = 8 if "concurrent" in subject.capabilities else 1
     for first in range(0, clients, together):
-        peers = [Peer(server.address, subject.patience) for _ in range(together)]
+        peers = [subject.peer(server.address, subject.patience) for _ in range(together)]
         for peer in peers:
             peer.send(b"hello\n")
         for number, peer in enumerate(peers, first):
@@ -592,7 +592,7 @@ def owed(server, peer):
     sent = peer.flood(8 << 20, stall=0.1)
     not_come, _ = queues_in_kernel(peer.port, server.address[1])
     _, not_read = queues_in_kernel(server.address[1], peer.port)
-    return sent, sent - not_come - not_read
+    return sent, sent - not_come - not_read - peer.unsent
 
 
 def expect_what_is_owed(got, read):

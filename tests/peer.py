@@ -45,6 +45,8 @@ class Peer:
     """A client's socket, connected to a (host, port) or a path. Use as a context manager, or close().
     `name` is what our servers call it."""
 
+    unsent = 0  # bytes that were sent, and that the kernel has not taken
+
     def __init__(self, address, patience=4.0, small_buffers=False):
         self.patience = patience
         self.on_path = isinstance(address, str)
