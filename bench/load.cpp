@@ -132,7 +132,7 @@ Options parse_options(int argc, char *argv[]) {
                                    {"pipeline", required_argument, nullptr, 'l'},
                                    {"seconds", required_argument, nullptr, 't'},
                                    {"warm-up", required_argument, nullptr, 'w'},
-                                   {"udp", no_argument, nullptr, 'u'},
+                                   {"udp", no_argument, nullptr, 'd'},
                                    {"json", no_argument, nullptr, 'j'},
                                    {"marks", no_argument, nullptr, 'm'},
                                    {"help", no_argument, nullptr, '!'},
@@ -169,7 +169,7 @@ Options parse_options(int argc, char *argv[]) {
             case 'w':
                 options.warm_up = number("warm-up", optarg, 0.0, 3600.0);
                 break;
-            case 'u':
+            case 'd':
                 options.udp = true;
                 break;
             case 'j':

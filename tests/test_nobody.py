@@ -23,9 +23,8 @@ SOON = 0.15  # seconds of patience: none of these programs ever does what is wai
 DEPEND_ON_THE_MACHINE = {"ipv6", "default-port", "client-ipv6", "udp-ipv6", "udp-default-port", "udp-unanswerable",
                          "udp-client-ipv6", "udp-client-kernel-network"}  # only these may be unable to tell
 EVERYTHING = frozenset().union(*(c.capabilities for c in CHAPTERS))
-ANY_CHAPTER = {  # of each transport that has streams
-    chapter.transport: dataclasses.replace(chapter, capabilities=EVERYTHING)
-    for chapter in CHAPTERS if chapter.transport != "udp"
+ANY_CHAPTER = {  # of each transport
+    chapter.transport: dataclasses.replace(chapter, capabilities=EVERYTHING) for chapter in CHAPTERS
 }
 
 # It takes --host, --port and --path and the default port, so that its ready line is what a right server would say.
