@@ -34,7 +34,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto patience = 10s;
+constexpr auto patience = 5s;
 
 // Both ends of a connection; ours does not block.
 struct Pair {
