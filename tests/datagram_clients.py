@@ -240,7 +240,7 @@ def judge_what_came(client, said, name, patience):
     if code == 0:
         expect_bytes(printed, upper(said), "what it printed")
         return True
-    found = re.fullmatch(f"client: {re.escape(name)}: no answer in \\d+ tries: line (\\d+) and all after it are lost\n",
+    found = re.fullmatch(f"client: {re.escape(name)}: no answer in \\d+ (?:try|tries): line (\\d+) and all after it are lost\n",
                          client.log)
     if code != 1 or not found:
         raise Failed(f"exit code 0, or 1 and what is lost in one line expected, not {code} and {client.log!r}")
