@@ -242,13 +242,15 @@ void turn(Server &server, const Ready &ready) {
     watch(server.interest, listener, {.read = true});
     for (;;) {
         const auto &ready = wait(server.interest, server.starved ? retry_ms : -1);  // [loop]
+        bool tried = false;
         for (const Ready &one : ready) {
             if (one.descriptor == listener)
                 watch(server.interest, listener, accept_all(server));
             else
                 turn(server, one);
+            tried |= one.descriptor == listener;
         }
-        if (server.starved && ready.empty())
+        if (server.starved && !tried)  // a descriptor may have come from elsewhere [retry]
             watch(server.interest, listener, {.read = true});
     }
 }

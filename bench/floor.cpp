@@ -8,12 +8,15 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstdio>
+#include <exception>
+#include <span>
 
 #include "wrap/options.h"
 #include "wrap/stream.h"
 #include "wrap/upper.h"
 
-int main(int argc, char *argv[]) {
+int main(int argc, char *argv[]) try {
     const Descriptor listener = listen_on(parse_options(argc, argv, "server", 9999));
     const int epoll = epoll_create1(0);
     epoll_event event{.events = EPOLLIN, .data = {.fd = listener.get()}};
@@ -39,4 +42,7 @@ int main(int argc, char *argv[]) {
             send(descriptor, buffer.data(), received, MSG_NOSIGNAL);
         }
     }
+} catch (const std::exception &error) {
+    std::fprintf(stderr, "server: %s\n", error.what());
+    return 1;
 }

@@ -2,13 +2,14 @@
 // byte of every answer checked.
 //
 // Messages differ from each other, so that an answer that belongs to another message or another connection is
-// found out. Latency is exact: every message's own round trip, none sampled. Warm-up is left out.
+// found out. Latency is exact: the round trip of every message that began in the measured time, none sampled, and
+// none left out because it came back late. Warm-up is left out, and so is opening and closing: connections end by
+// a reset, which leaves no TIME_WAIT behind.
 // Build: g++ -std=c++20 -O2 -I. bench/load.cpp -o load
 
 #include <getopt.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -18,16 +19,20 @@
 #include <charconv>
 #include <chrono>
 #include <cmath>
-#include <csignal>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <random>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "10_unix_socket/unix_address.h"
+#include "10_unix_socket/unix_stream.h"
 #include "wrap/address.h"
 #include "wrap/check.h"
 #include "wrap/descriptor.h"
@@ -37,15 +42,18 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t period =
-    65521;  // bytes after which the noise repeats; a prime, so no message size divides it
+constexpr std::size_t period = 65521;  // bytes until the noise repeats; a prime: no message size divides it
 constexpr std::size_t slice = 65536;  // bytes sent or received in one call, at most
-constexpr unsigned ports_per_address =
-    25000;  // connections from one loopback address; the next takes over then
+constexpr unsigned first_port = 10000;  // of those that we choose ourselves
+constexpr unsigned ports_per_address = 50000;
+constexpr unsigned addresses = 8;  // 127.0.0.2 and on
+constexpr std::size_t samples = 1 << 22;  // for which there is room before the first is taken
+constexpr unsigned spare_descriptors = 8;  // 0, 1, 2, epoll, and what a parent left open
 constexpr int patience_ms = 10000;  // without a byte from the server, it is taken for stuck
 
 struct Options {
     std::string host = "127.0.0.1";
+    UnixAddress path = unnamed;  // instead of host and port, when it names something
     unsigned port = 9999;
     unsigned connections = 100;
     unsigned idle = 0;
@@ -55,6 +63,7 @@ struct Options {
     double warm_up = 0.2;
     bool udp = false;
     bool json = false;
+    bool marks = false;
 };
 
 struct Connection {
@@ -63,6 +72,7 @@ struct Connection {
     std::uint64_t sent = 0;
     std::uint64_t received = 0;
     bool writing = false;  // the kernel took less than there was: EPOLLOUT is asked for
+    bool done = false;  // the measured time is over, and all that was sent has come back
     std::vector<Clock::time_point> began{};  // of the messages in flight, by number modulo pipeline
 };
 
@@ -73,8 +83,13 @@ struct Load {
     std::string loud{};  // what must come back
     std::vector<Connection> connections{};
     std::vector<Descriptor> idle{};
-    std::vector<std::uint32_t> latencies{};  // nanoseconds, of the messages that were measured
+    unsigned source = 0;  // the next of our own choices, once the kernel has no port left
+    bool own_sources = false;
+    std::vector<std::chrono::nanoseconds> latencies{};  // of the messages that began in the measured time
+    std::uint64_t answered = 0;  // came back in the measured time
     Clock::time_point begin{}, end{};  // of the measured time
+    bool begun = false, ended = false;
+    double cpu = 0;  // our own, in the measured time, in seconds
 };
 
 [[noreturn]] void reject(const std::string &reason) {
@@ -96,6 +111,7 @@ constexpr const char *usage =
     "usage: load [OPTION]...\n"
     "  --host HOST      IPv4 or IPv6 address, 127.0.0.1 unless told otherwise\n"
     "  --port PORT      9999 unless told otherwise\n"
+    "  --path PATH      instead of both, a path or @name\n"
     "  --connections N  that send and receive (100)\n"
     "  --idle N         connections besides, on which nothing is said (0)\n"
     "  --size N         bytes in a message (64)\n"
@@ -103,19 +119,22 @@ constexpr const char *usage =
     "  --seconds S      measured (1)\n"
     "  --warm-up S      before that, not measured (0.2)\n"
     "  --udp            datagrams, a message each; one that is lost is an error\n"
-    "  --json           one JSON object instead of text\n";
+    "  --json           one JSON object instead of text\n"
+    "  --marks          before that, the lines 'begin' and 'end' when the measured time does\n";
 
 Options parse_options(int argc, char *argv[]) {
     static const option known[] = {{"host", required_argument, nullptr, 'h'},
                                    {"port", required_argument, nullptr, 'p'},
+                                   {"path", required_argument, nullptr, 'u'},
                                    {"connections", required_argument, nullptr, 'c'},
                                    {"idle", required_argument, nullptr, 'i'},
                                    {"size", required_argument, nullptr, 's'},
                                    {"pipeline", required_argument, nullptr, 'l'},
                                    {"seconds", required_argument, nullptr, 't'},
                                    {"warm-up", required_argument, nullptr, 'w'},
-                                   {"udp", no_argument, nullptr, 'u'},
+                                   {"udp", no_argument, nullptr, 'd'},
                                    {"json", no_argument, nullptr, 'j'},
+                                   {"marks", no_argument, nullptr, 'm'},
                                    {"help", no_argument, nullptr, '!'},
                                    {}};
     Options options;
@@ -126,6 +145,11 @@ Options parse_options(int argc, char *argv[]) {
                 break;
             case 'p':
                 options.port = number("port", optarg, 1U, 65535U);
+                break;
+            case 'u':
+                if (!parse_unix_address(optarg))
+                    reject("--path: '" + std::string(optarg) + "' is not a path or @name of 1 to 107 bytes");
+                options.path = *parse_unix_address(optarg);
                 break;
             case 'c':
                 options.connections = number("connections", optarg, 1U, 1000000U);
@@ -145,11 +169,14 @@ Options parse_options(int argc, char *argv[]) {
             case 'w':
                 options.warm_up = number("warm-up", optarg, 0.0, 3600.0);
                 break;
-            case 'u':
+            case 'd':
                 options.udp = true;
                 break;
             case 'j':
                 options.json = true;
+                break;
+            case 'm':
+                options.marks = true;
                 break;
             case '!':
                 std::fputs(usage, stdout);
@@ -165,25 +192,47 @@ Options parse_options(int argc, char *argv[]) {
     return options;
 }
 
-// Connects, from 127.0.0.1 first. Where its ports would run out, from 127.0.0.2 on with ports of our own
-// choice, since the kernel's choice is one range for them all. ip(7), IP_BIND_ADDRESS_NO_PORT
-Descriptor connect_from(const Address &server, unsigned index, bool udp) {
-    Descriptor descriptor(check(socket(server.any.sa_family, udp ? SOCK_DGRAM : SOCK_STREAM, 0), "socket"));
-    if (index >= ports_per_address && server.any.sa_family == AF_INET) {
-        Address source;
-        source.v4.sin_family = AF_INET;
-        source.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK + index / ports_per_address);
-        source.v4.sin_port = htons(static_cast<std::uint16_t>(10000 + index % ports_per_address));
-        check(bind(descriptor.get(), &source.any, sizeof source.v4), "bind");
+// Binds to the next of our own choices: 127.0.0.2 and on, each with its ports. ip(7)
+void choose_source(Load &load, const Descriptor &descriptor) {
+    Address source;
+    source.v4.sin_family = AF_INET;
+    for (; load.source < addresses * ports_per_address; ++load.source) {
+        source.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 + load.source / ports_per_address);
+        source.v4.sin_port = htons(static_cast<std::uint16_t>(first_port + load.source % ports_per_address));
+        if (bind(descriptor.get(), &source.any, sizeof source.v4) == 0)
+            return;
+        if (errno != EADDRINUSE)
+            throw_errno("bind");
     }
-    check(connect(descriptor.get(), &server.any, server.size), "connect to " + to_text(server));
-    const int on = 1;
-    setsockopt(descriptor.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    return descriptor;
+    throw std::runtime_error("all source ports are in use");
 }
 
+// Connects, from a port of the kernel's choice as long as it has one for this server (28,232 unless set
+// otherwise), then from other loopback addresses. ip(7), ip_local_port_range
+Descriptor open_one(Load &load, const Address &server) {
+    const bool loopback = server.any.sa_family == AF_INET && ntohl(server.v4.sin_addr.s_addr) >> 24 == 127;
+    for (;;) {
+        Descriptor descriptor(
+            check(socket(server.any.sa_family, load.options.udp ? SOCK_DGRAM : SOCK_STREAM, 0), "socket"));
+        if (load.own_sources)
+            choose_source(load, descriptor);
+        load.source += load.own_sources;
+        if (connect(descriptor.get(), &server.any, server.size) == 0) {
+            const int on = 1;
+            setsockopt(descriptor.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+            const linger reset{.l_onoff = 1, .l_linger = 0};
+            setsockopt(descriptor.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+            return descriptor;
+        }
+        if (errno != EADDRNOTAVAIL || !loopback)
+            throw_errno("connect to " + to_text(server));
+        load.own_sources = true;
+    }
+}
+
+// Edge-triggered: epoll_wait need not look again at each connection that was ready last time.
 void watch(Load &load, std::size_t index, bool writing, int change) {
-    epoll_event event{.events = EPOLLIN, .data = {.u64 = index}};
+    epoll_event event{.events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data = {.u64 = index}};
     if (writing)
         event.events |= EPOLLOUT;
     check(epoll_ctl(load.epoll.get(), change, load.connections[index].descriptor.get(), &event), "epoll_ctl");
@@ -220,13 +269,14 @@ void send_some(Load &load, std::size_t index, Clock::time_point now, bool begin_
         watch(load, index, connection.sent < allowed, EPOLL_CTL_MOD);
 }
 
-// Reads what has come, compares every byte, and takes the time of each message that is complete with it.
-void receive_some(Load &load, std::size_t index, std::string &buffer, Clock::time_point &now) {
+// Reads once, compares every byte, and takes the time of each message that is complete with it. Returns how many
+// bytes had come.
+std::size_t receive_some(Load &load, std::size_t index, std::string &buffer, Clock::time_point &now) {
     Connection &connection = load.connections[index];
     const Options &options = load.options;
     const ssize_t received = recv(connection.descriptor.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
     if (received == -1 && errno == EAGAIN)
-        return;
+        return 0;
     if (received <= 0)
         fail(connection, options, received == 0 ? "the server closed" : std::strerror(errno));
     now = Clock::now();
@@ -239,32 +289,82 @@ void receive_some(Load &load, std::size_t index, std::string &buffer, Clock::tim
     connection.received += received;
     for (; message < connection.received / options.size; ++message) {
         const auto began = connection.began[message % options.pipeline];
-        if (began >= load.begin && now <= load.end)
-            load.latencies.push_back(std::chrono::duration_cast<std::chrono::nanoseconds>(now - began).count());
+        load.answered += now >= load.begin && now < load.end;
+        if (began >= load.begin && began < load.end)
+            load.latencies.push_back(now - began);
     }
+    return received;
 }
 
-void open_all(Load &load) {
-    const auto server = parse_address(load.options.host.c_str(), load.options.port);
-    if (!server)
-        reject("--host: '" + load.options.host + "' is not an IPv4 or IPv6 address");
-    std::mt19937 random(1);
+// Reads all that has come: what fills the buffer may not be all, and an end of file is behind the rest.
+void receive_all(Load &load, const epoll_event &event, std::string &buffer, Clock::time_point &now) {
+    const bool ending = (event.events & EPOLLRDHUP) != 0;
+    std::size_t received = 0;
+    do
+        received = receive_some(load, event.data.u64, buffer, now);
+    while (received == buffer.size() || (ending && received > 0));
+}
+
+void make_noise(Load &load, std::mt19937 &random) {
     for (std::size_t i = 0; i < period; ++i)
         load.noise.push_back(static_cast<char>('a' + random() % 26));
     while (load.noise.size() < period + slice)
         load.noise.push_back(load.noise[load.noise.size() - period]);
     load.loud = load.noise;
     upper_case(load.loud);
+}
+
+void open_all(Load &load) {
+    const auto server = parse_address(load.options.host.c_str(), load.options.port);
+    if (!server)
+        reject("--host: '" + load.options.host + "' is not an IPv4 or IPv6 address");
+    const auto open = [&load, &server] {
+        const UnixAddress &path = load.options.path;
+        return name_of(path).empty() ? open_one(load, *server) : connect_to(path, unnamed);
+    };
+    std::mt19937 random(1);
+    make_noise(load, random);
     for (unsigned i = 0; i < load.options.idle; ++i)
-        load.idle.push_back(connect_from(*server, i, load.options.udp));
+        load.idle.push_back(open());
     load.connections.reserve(load.options.connections);
     for (unsigned i = 0; i < load.options.connections; ++i) {
-        load.connections.push_back(
-            {.descriptor = connect_from(*server, load.options.idle + i, load.options.udp),
-             .start = random() % period,
-             .began = std::vector<Clock::time_point>(load.options.pipeline)});
+        load.connections.push_back({.descriptor = open(),
+                                    .start = random() % period,
+                                    .began = std::vector<Clock::time_point>(load.options.pipeline)});
         watch(load, i, false, EPOLL_CTL_ADD);
     }
+}
+
+double own_cpu() {
+    timespec used{};
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) / 1e9;
+}
+
+// Notices when the measured time begins and ends.
+void look_at_clock(Load &load, Clock::time_point now) {
+    const auto mark = [&load](const char *word) {
+        if (!load.options.marks)
+            return;
+        std::puts(word);
+        std::fflush(stdout);
+    };
+    if (!load.begun && now >= load.begin) {
+        load.begun = true;
+        mark("begin");
+        load.cpu -= own_cpu();
+    }
+    if (!load.ended && now >= load.end) {
+        load.ended = true;
+        load.cpu += own_cpu();
+        mark("end");
+    }
+}
+
+// Whether this turn was the connection's last.
+bool over(Connection &connection, const Options &options, bool ended) {
+    const bool complete = connection.received == connection.sent && connection.sent % options.size == 0;
+    return ended && complete && !std::exchange(connection.done, true);
 }
 
 // Sends and receives on all connections until the measured time is over and all that was begun has come back.
@@ -274,6 +374,7 @@ void run(Load &load) {
     };
     std::string buffer(slice, '\0');
     std::array<epoll_event, 512> events;
+    load.latencies.reserve(samples);
     auto now = Clock::now();
     load.begin = now + seconds(load.options.warm_up);
     load.end = load.begin + seconds(load.options.seconds);
@@ -286,62 +387,58 @@ void run(Load &load) {
             throw std::runtime_error("nothing came from the server for " + std::to_string(patience_ms / 1000) +
                                      " s");
         now = Clock::now();
+        look_at_clock(load, now);
         for (int i = 0; i < count; ++i) {
             const std::size_t index = events[i].data.u64;
             if (events[i].events & ~EPOLLOUT)
-                receive_some(load, index, buffer, now);
+                receive_all(load, events[i], buffer, now);
             send_some(load, index, now, now < load.end);
-            const Connection &connection = load.connections[index];
-            busy -= connection.received == connection.sent && connection.sent % load.options.size == 0;
+            busy -= over(load.connections[index], load.options, now >= load.end);
         }
     }
+    look_at_clock(load, std::max(now, load.end));
 }
 
 // Microseconds below which the share `part` of all messages stayed: nearest rank, exact.
-double percentile(const std::vector<std::uint32_t> &sorted, double part) {
+double percentile(const std::vector<std::chrono::nanoseconds> &sorted, double part) {
     const auto rank = static_cast<std::size_t>(std::ceil(part * static_cast<double>(sorted.size())));
-    return sorted[std::max<std::size_t>(rank, 1) - 1] / 1e3;
+    return static_cast<double>(sorted[std::max<std::size_t>(rank, 1) - 1].count()) / 1e3;
 }
 
-double own_cpu() {
-    rusage used{};
-    getrusage(RUSAGE_SELF, &used);
-    const auto seconds = [](const timeval &time) {
-        return static_cast<double>(time.tv_sec) + time.tv_usec / 1e6;
-    };
-    return seconds(used.ru_utime) + seconds(used.ru_stime);
-}
-
-void report(Load &load, double cpu) {
+void report(Load &load) {
     const Options &options = load.options;
     auto &sorted = load.latencies;
     std::sort(sorted.begin(), sorted.end());
-    if (sorted.empty())
+    if (sorted.empty() || load.answered == 0)
         throw std::runtime_error("no message began and came back in the measured time");
     std::uint64_t all = 0;
     for (const Connection &connection : load.connections)
         all += connection.received / options.size;
-    const double rate = static_cast<double>(sorted.size()) / options.seconds;
+    const double rate = static_cast<double>(load.answered) / options.seconds;
     const char *format =
         options.json
             ? "{\"messages_per_second\": %.1f, \"p50_us\": %.1f, \"p99_us\": %.1f, \"p99_9_us\": %.1f, "
-              "\"max_us\": %.1f, \"measured\": %zu, \"checked\": %llu, \"load_cpu_us_per_message\": %.3f}\n"
+              "\"max_us\": %.1f, \"measured\": %zu, \"answered\": %llu, \"checked\": %llu, "
+              "\"load_cpu_us_per_message\": %.3f}\n"
             : "%.0f messages/s; round trip p50 %.1f, p99 %.1f, p99.9 %.1f, max %.1f us\n"
-              "%zu messages measured, %llu checked; the load itself took %.3f us of CPU a message\n";
+              "%zu messages measured, %llu answered meanwhile, %llu checked; the load itself took %.3f us of "
+              "CPU a message\n";
     std::printf(format, rate, percentile(sorted, 0.5), percentile(sorted, 0.99), percentile(sorted, 0.999),
-                percentile(sorted, 1), sorted.size(), static_cast<unsigned long long>(all),
-                cpu / static_cast<double>(all) * 1e6);
+                percentile(sorted, 1), sorted.size(), static_cast<unsigned long long>(load.answered),
+                static_cast<unsigned long long>(all), load.cpu / static_cast<double>(load.answered) * 1e6);
 }
 
 }  // namespace
 
 int main(int argc, char *argv[]) try {
     Load load{.options = parse_options(argc, argv)};
-    raise_descriptor_limit();
+    const unsigned long limit = raise_descriptor_limit();
+    if (load.options.connections + load.options.idle + spare_descriptors > limit)
+        reject("--connections and --idle: " + std::to_string(load.options.connections + load.options.idle) +
+               " take more descriptors than a process may have here, " + std::to_string(limit));
     open_all(load);
-    const double cpu = own_cpu();
     run(load);
-    report(load, own_cpu() - cpu);
+    report(load);
     return 0;
 } catch (const std::exception &error) {
     std::fprintf(stderr, "load: %s\n", error.what());

@@ -17,13 +17,13 @@ class Chapter:
     model_zh: str
     idea: str  # the one new thing in it
     idea_zh: str
-    port: int  # unless told otherwise
+    port: int  # unless told otherwise; 0 where the address has none
     capabilities: frozenset  # of its server: groups of contract checks
     client_capabilities: frozenset = frozenset({"client"})
     parent: str = ""  # the chapter whose pair this one changed
     expected_failures: frozenset = frozenset()  # checks its model must fail: the reason for the next chapter
     threaded: bool = False  # judged under ThreadSanitizer too
-    transport: str = "tcp"
+    transport: str = "tcp"  # or "unix"; a group of checks too, those about such addresses
     pairs: tuple = (("server", "client"),)  # the programs; the last pair is what children descend from
     variants: tuple = ()  # words with which the contract judges the first pair's server once more
 
@@ -42,6 +42,7 @@ CONCURRENT = STREAM | {"concurrent"}  # a client that is silent or does not read
 SCALING = CONCURRENT | {"descriptors", "thousand"}  # out of descriptors; 1,000 connections at once
 LOOP = SCALING | {"loop"}  # one thread for all: fair to each, a bounded memory for each
 MANY = LOOP | {"ten-thousand"}
+REACTOR = MANY | {"graceful", "idle"}  # a stop that sends what is owed; idle connections are closed
 
 CHAPTERS = (
     Chapter(
@@ -113,6 +114,29 @@ CHAPTERS = (
         variants=("--trigger edge",),
     ),
     Chapter(
+        name="07_reactor",
+        model="an event loop with callbacks",
+        model_zh="事件循环加回调",
+        idea="callbacks, an event loop, timers, idle timeout, graceful stop",
+        idea_zh="回调、事件循环、定时器、空闲超时、优雅退出",
+        port=8080,
+        parent="06_epoll",
+        capabilities=REACTOR,
+        client_capabilities=frozenset({"client", "duplex"}),
+    ),
+    Chapter(
+        name="08_threadpool",
+        model="an event loop and a pool of workers",
+        model_zh="事件循环加线程池",
+        idea="a bounded queue, min/max workers, a manager",
+        idea_zh="有界队列、最少与最多的工作线程、管理者",
+        port=9999,
+        parent="07_reactor",
+        threaded=True,
+        capabilities=REACTOR | {"pool"},
+        client_capabilities=frozenset({"client", "duplex", "in-flight"}),
+    ),
+    Chapter(
         name="09_udp",
         model="one socket, a datagram at a time",
         model_zh="一个套接字，一次一个数据报",
@@ -123,6 +147,43 @@ CHAPTERS = (
         transport="udp",
         capabilities=frozenset({"datagram"}),
         client_capabilities=frozenset({"datagram-client"}),
+    ),
+    Chapter(
+        name="10_unix_socket",
+        model="a thread per client, on a path",
+        model_zh="每个客户端一个线程，地址是路径",
+        idea="a path as the address; credentials",
+        idea_zh="用路径作地址；对方的身份",
+        port=0,
+        parent="03_thread_server",
+        threaded=True,
+        transport="unix",
+        capabilities=SCALING | {"no-worker"},
+        client_capabilities=frozenset({"client", "duplex"}),
+        variants=("--path @{name}",),
+    ),
+    Chapter(
+        name="11_http",
+        model="HTTP on the event loop",
+        model_zh="事件循环上的 HTTP",
+        idea="a protocol on the reactor: requests, answers, files",
+        idea_zh="反应堆上的协议：请求、应答、文件",
+        port=9999,
+        parent="07_reactor",
+        transport="http",
+        capabilities=REACTOR | {"tcp"},
+        client_capabilities=frozenset({"http-client"}),
+    ),
+    Chapter(
+        name="12_libevent",
+        model="one thread, libevent",
+        model_zh="一个线程，libevent",
+        idea="the same reactor from a library: event_base, listener, bufferevent",
+        idea_zh="同样的 reactor，由库提供：event_base、监听器、bufferevent",
+        port=9999,
+        parent="07_reactor",
+        capabilities=REACTOR | {"libevent"},
+        client_capabilities=frozenset({"client", "duplex", "libevent"}),
     ),
 )
 

@@ -12,14 +12,16 @@ from pathlib import Path
 
 from check import Failed, Ladder, expect_bytes
 from contract import EVERY_BYTE
-from own import complaint, ipv6_or_cannot_tell, judge_bad_command_lines, judge_help, silent_on_stdout
-from peer import upper
+from own import (OPTIONS, complaint, ipv6_or_cannot_tell, judge_bad_command_lines, judge_help, judge_methods,
+                 silent_on_stdout)
+from peer import name_of, upper
 from process import wait_until
+from subject import readable
 
 ladder = Ladder()
 check = ladder.check
 
-LATE = 0.3  # seconds that an answer is late
+LATE = 0.2  # seconds that an answer is late
 GONE = 2.0  # seconds in which a client is gone when there is nothing left to do
 
 
@@ -124,7 +126,7 @@ def hundred_megabytes(subject):
 
 
 @check("client-ipv6", "With --host ::1 it connects to an IPv6 server", needs="client-upper",
-       capability="client")
+       capability="tcp-client")
 def ipv6(subject):
     ipv6_or_cannot_tell()
     converse(subject, b"hello\n", host="::1")
@@ -171,12 +173,11 @@ def late(subject):
 @check("client-refused", "Where nobody listens it ends with exit 1 and one line: the address, the call, the reason",
        capability="client")
 def refused(subject):
-    with socket.socket() as reserved:
-        reserved.bind(("127.0.0.1", 0))  # and no listen()
+    with subject.reserve() as reserved:  # and no listen()
         address = reserved.getsockname()
         client = subject.client(address)
         line = complaint(client, 1, subject.patience)
-    wanted = f"client: cannot connect to 127.0.0.1:{address[1]}: connect: Connection refused\n"
+    wanted = f"client: cannot connect to {name_of(address)}: connect: Connection refused\n"
     if line != wanted:
         raise Failed(f"it says {line!r}, not {wanted!r}")
     silent_on_stdout(client)
@@ -186,10 +187,12 @@ def refused(subject):
        "reason; what had come is printed", needs="client-interactive", capability="client")
 def reset(subject):
     client, server = subject.play()
-    client.type(b"hello\n")
+    client.type(b"hello\nare you there?\n")
     server.receive(6)
     server.send(b"HEL")
     expect_bytes(client.read(3), b"HEL", "what it printed")
+    if not readable(server.socket, subject.patience):  # on a path, only what is unread makes the end a reset
+        raise Failed("its second line does not come")
     server.reset()
     expect_failure(client, server.name, "Connection reset by peer")
     with paper(b"much to say\n" * 1_000_000) as file:
@@ -277,13 +280,19 @@ def reader_gone(subject):
 
 @check("client-help", "--help names every option on stdout, and is no error", capability="client")
 def help_(subject):
-    judge_help(subject, ("--host", "--port"))
+    judge_help(subject, OPTIONS.get(f"{subject.transport}-client", OPTIONS[subject.transport]))
 
 
 @check("client-bad-options", "A command line that it cannot take ends it with exit 2 and one line that names the word",
        capability="client")
 def bad_options(subject):
-    judge_bad_command_lines(subject, more=((("--port", "0", "--verbose"), "--verbose"),))
+    judge_bad_command_lines(subject, more=((("--verbose",), "--verbose"),))
+
+
+@check("client-methods", "--methods says what libevent can wait with, and that it uses what takes a regular file, and "
+       "is no error", needs="client-help", capability="libevent")
+def methods(subject):
+    judge_methods(subject, "poll")
 
 
 # ---- typing and printing at the same time

@@ -5,10 +5,13 @@ Each check starts its own server. The ones below a rung mean nothing when that r
 """
 
 import contextlib
+import itertools
 import random
 import resource
 import signal
+import socket
 import statistics
+import struct
 import threading
 import time
 
@@ -16,14 +19,15 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from check import CannotTell, Failed, Ladder, expect_bytes
-from peer import Peer, flooded, quiet_port, state_in_kernel, time_waits_dropped, upper
+from peer import FLOOD, Peer, flooded, queues_in_kernel, quiet_port, state_in_kernel, time_waits_dropped, upper
 from process import wait_until
 
 ladder = Ladder()
 check = ladder.check
 
 EVERY_BYTE = bytes(range(256)) + "grüße, 你好, na\u00efve\n".encode()
-WATCH = 0.4  # seconds for which CPU time is counted
+WATCH = 0.25  # seconds for which CPU time is counted
+GRACE = 2.0  # seconds that a stop may take
 SPIN = 0.05  # a resting server takes less of a core than this; one that spins takes all it can get
 
 
@@ -84,7 +88,7 @@ def any_split(subject):
               suppress_health_check=list(HealthCheck))
     @given(st.lists(st.binary(min_size=1, max_size=300), min_size=1, max_size=12))
     def every_cut(pieces):
-        with Peer(server.address, subject.patience) as peer:
+        with subject.peer(server.address, subject.patience) as peer:
             for piece in pieces:
                 peer.send(piece)
             peer.end()
@@ -122,12 +126,12 @@ def owed_at_end(subject):
 
 
 def read_slowly(subject, size):
-    """Reads nothing for half a second, then 64 KiB a second for as long, then as fast as it can; sends as fast as
-    it can all the while, and the end of file right after the last byte."""
+    """Reads nothing for a quarter of a second, then 64 KiB a second for as long, then as fast as it can; sends as
+    fast as it can all the while, and the end of file right after the last byte."""
     begin = time.monotonic()
 
     def pause(received):
-        return (received + 32768) / 65536 - (time.monotonic() - begin) if received < 32768 else 0
+        return (received + 16384) / 65536 - (time.monotonic() - begin) if received < 16384 else 0
 
     peer = subject.connect(subject.start(), small_buffers=True)
     peer.exchange(random.Random(2).randbytes(size), pause=pause)
@@ -179,13 +183,13 @@ def reset(subject):
         peer = subject.connect(server)
         peer.send(said)
         peer.reset()
-        with Peer(server.address, subject.patience) as next_one:
+        with subject.peer(server.address, subject.patience) as next_one:
             next_one.ask(b"still there?\n")
     answered = subject.connect(server)
     answered.ask(b"hello\n")
     answered.send(b"and while you work on this\n")
     answered.reset()
-    with Peer(server.address, subject.patience) as next_one:
+    with subject.peer(server.address, subject.patience) as next_one:
         next_one.ask(b"still there?\n")
     if bystander:
         bystander.ask(b"not me\n")
@@ -198,7 +202,7 @@ def reset_while_writing(subject):
     greedy = subject.connect(server, small_buffers=True)
     greedy.flood(64 << 20)
     greedy.reset()
-    with Peer(server.address, subject.patience) as next_one:
+    with subject.peer(server.address, subject.patience) as next_one:
         next_one.ask(b"still there?\n")
     if not server.alive():
         raise Failed(f"the server died: {server.popen.returncode}")
@@ -259,6 +263,43 @@ def stuck_memory(subject):
     grown = (server.memory() - before) / clients
     if grown > 128 << 10:
         raise Failed(f"{grown / 1024:.0f} KiB of memory for each client that does not read")
+
+
+@check("crumbs-memory", "A client that does not read costs at most 128 KiB of memory, and be it that it sends byte by "
+       "byte", needs="stuck-memory", capability="loop", measured=True)
+def crumbs_memory(subject):
+    server = subject.start()
+    subject.connect(server).ask(b"hello\n")
+    peer = subject.connect(server, small_buffers=True)
+
+    sent = 0
+
+    def reads(data):
+        """Whether the server reads it, alone, soon after it was sent."""
+        nonlocal sent
+        peer.send(data)
+        sent += len(data)
+        deadline = time.monotonic() + subject.patience
+        while time.monotonic() < deadline:
+            if not queues_in_kernel(server.address[1], peer.port)[1]:
+                return True
+        return False
+
+    def kept():
+        """How many bytes the server has read, and the kernel has not taken of their answers."""
+        return (sent - queues_in_kernel(server.address[1], peer.port)[0]
+                - queues_in_kernel(peer.port, server.address[1])[1])
+
+    while kept() < 16384:  # more than it may just be about to write
+        if not reads(FLOOD[:4096]):
+            return  # it reads nothing while it has so much to send
+    before = server.memory()
+    for _ in range(400):
+        if not reads(b"a"):
+            break
+    grown = server.memory() - before
+    if grown > 128 << 10:
+        raise Failed(f"{grown / 1024:.0f} KiB of memory for 400 bytes that came one by one")
 
 
 @check("burst", "A hundred clients that come at the same moment are all served", needs="silent-client",
@@ -396,7 +437,7 @@ def crowd(subject, server, clients):
     """Clients that come and go in every way, eight at a time where the server can."""
     together = 8 if "concurrent" in subject.capabilities else 1
     for first in range(0, clients, together):
-        peers = [Peer(server.address, subject.patience) for _ in range(together)]
+        peers = [subject.peer(server.address, subject.patience) for _ in range(together)]
         for peer in peers:
             peer.send(b"hello\n")
         for number, peer in enumerate(peers, first):
@@ -439,9 +480,11 @@ def out_of_descriptors(subject):
     server = subject.start()
     guest = subject.connect(server)
     guest.ask(b"hello\n")
-    used = max(server.descriptors()) + 1
+    taken = server.descriptors()
+    free = next(number for number in itertools.count() if number not in taken)
     _, hard = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
-    resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (used, hard))
+    resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (free, hard))
+    subject.connect(server).close()  # an accept that waits has its number already: the next one finds none
     waiting = subject.connect(server)
     waiting.send(b"is there a place for me?\n")
     share = server.cpu_share(WATCH)
@@ -450,9 +493,44 @@ def out_of_descriptors(subject):
     if share > SPIN:
         raise Failed(f"{share:.0%} of a core for {WATCH:g} s, while a client waits for a descriptor: it spins")
     guest.ask(b"still here\n")
+    if waiting.has_news():
+        raise CannotTell("it needs no descriptor for a client, or had one in reserve")
     guest.close()
     wanted = b"IS THERE A PLACE FOR ME?\n"
     expect_bytes(waiting.receive(len(wanted)), wanted)
+
+
+@check("descriptor-from-elsewhere", "Who waits is served when a descriptor comes from elsewhere (here a raised limit), "
+       "however busy the others are", needs="out-of-descriptors", capability="descriptors", measured=True)
+def descriptor_from_elsewhere(subject):
+    server = subject.start()
+    busy = subject.connect(server)
+    busy.ask(b"hello\n")
+    used = max(server.descriptors()) + 1
+    soft, hard = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (used, hard))
+    waiting = [subject.connect(server) for _ in range(2)]  # a blocked accept holds its descriptor already
+    for peer in waiting:
+        peer.send(b"is there a place for me?\n")
+    for _ in range(3):  # whoever has one loop for all has tried to accept by now
+        busy.ask(b"and on\n")
+    done = threading.Event()
+
+    def talk():
+        with contextlib.suppress(Failed):  # it is the others that are judged
+            while not done.is_set():
+                busy.ask(b"and on\n")
+
+    thread = threading.Thread(target=talk)
+    thread.start()
+    try:
+        resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (soft, hard))
+        for peer in waiting:
+            wanted = b"IS THERE A PLACE FOR ME?\n"
+            expect_bytes(peer.receive(len(wanted)), wanted)
+    finally:
+        done.set()
+        thread.join()
 
 
 @check("no-worker", "A client for whom no process or thread can be made is refused; all others are served",
@@ -463,9 +541,8 @@ def no_worker(subject):
     guest.ask(b"hello\n")
     switch.touch()
     refused = subject.connect(server)
-    refused.send(b"is there a place for me?\n")
     try:
-        refused.expect_refusal()
+        refused.expect_refusal(b"is there a place for me?\n")
     except Failed:
         if server.alive() and not switch.stat().st_size:
             raise CannotTell("the server made no process or thread through the C library") from None
@@ -489,6 +566,129 @@ def stops(subject):
         server.stop(how)
 
 
+@check("exits-0", "SIGTERM and SIGINT end it with exit code 0, after its clients have seen the end of file",
+       needs="stops", capability="graceful")
+def exits_0(subject):
+    for how in (signal.SIGTERM, signal.SIGINT):
+        server = subject.start()
+        peers = [subject.connect(server) for _ in range(3)]
+        for peer in peers:
+            peer.ask(b"hello\n")
+        server.popen.send_signal(how)
+        for peer in peers:
+            peer.expect_end()
+        expect_exit_0(server)
+
+
+def expect_exit_0(server):
+    code = server.wait(GRACE + 1)
+    if code:
+        raise Failed(f"exit code {code}, not 0")
+
+
+def owed(server, peer):
+    """Has the server owe `peer` as much as it will, and leaves as much for it to read. How many bytes were sent, and
+    how many of them the server has read at least."""
+    sent = peer.flood(8 << 20, stall=0.1)
+    not_come, _ = queues_in_kernel(peer.port, server.address[1])
+    _, not_read = queues_in_kernel(server.address[1], peer.port)
+    return sent, sent - not_come - not_read - peer.unsent
+
+
+def expect_what_is_owed(got, read):
+    expect_bytes(got, flooded(len(got)))
+    if len(got) < read:
+        raise Failed(f"the end of file comes after {len(got)} bytes, and {read} had been read before it was to stop")
+
+
+@check("owed-at-stop", "When it is to stop it answers every byte that it has read, then come the end of file and exit "
+       "code 0", needs="exits-0", capability="graceful")
+def owed_at_stop(subject):
+    for how in (signal.SIGTERM, signal.SIGINT):
+        server = subject.start()
+        peers = [subject.connect(server, small_buffers=True) for _ in range(3)]
+        read = [owed(server, peer)[1] for peer in peers]
+        server.popen.send_signal(how)
+        for size, peer in zip(read, peers):
+            expect_what_is_owed(peer.receive_to_end(), size)
+            peer.close()
+        expect_exit_0(server)
+
+
+@check("sends-on-at-stop", "A client that goes on sending while the server stops gets what it is owed, then the end of "
+       "file, and no reset instead", needs="exits-0", capability="graceful")
+def sends_on_at_stop(subject):
+    server = subject.start()
+    peer = subject.connect(server, small_buffers=True)
+    sent, read = owed(server, peer)
+
+    def send_on(sent):
+        with contextlib.suppress(OSError):  # until the server closes
+            while True:
+                sent += peer.socket.send(FLOOD[sent % 26:][:4096])
+
+    thread = threading.Thread(target=send_on, args=(sent,))
+    thread.start()
+    try:
+        server.popen.send_signal(signal.SIGTERM)
+        expect_what_is_owed(peer.receive_to_end(), read)
+        expect_exit_0(server)
+    finally:
+        with contextlib.suppress(OSError):
+            peer.socket.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+def stop_that_is_held_up(subject, how=signal.SIGTERM):
+    """A server that has begun to stop, and a client that takes nothing of what it is owed."""
+    server = subject.start()
+    stuck = subject.connect(server, small_buffers=True)
+    owed(server, stuck)
+    server.popen.send_signal(how)
+    return server, stuck
+
+
+@check("refuses-at-stop", "While it stops, new clients are refused", needs="exits-0", capability="graceful")
+def refuses_at_stop(subject):
+    server, stuck = stop_that_is_held_up(subject)
+
+    def refused():
+        with socket.socket() as late:
+            late.settimeout(subject.patience)
+            if late.connect_ex(server.address):
+                return True
+            late.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        return False
+
+    wait_until(refused, GRACE / 2, "1 s after the signal it still takes new clients")
+    if not server.alive():
+        raise Failed("it ended at once, while a client was owed much: nobody was refused meanwhile")
+    expect_bytes(stuck.receive(1), b"A")
+
+
+@check("grace", "A client that takes nothing of what it is owed holds up the end for at most 2 s: exit code 0 then",
+       needs="exits-0", capability="graceful")
+def grace(subject):
+    server, _ = stop_that_is_held_up(subject)
+    expect_exit_0(server)
+
+
+@check("second-signal", "A second signal ends a stop that takes long at once: exit code 130 or 143, as its number says",
+       needs="grace", capability="graceful")
+def second_signal(subject):
+    for first, second in ((signal.SIGTERM, signal.SIGINT), (signal.SIGINT, signal.SIGTERM), (signal.SIGTERM,) * 2):
+        server, _ = stop_that_is_held_up(subject, first)
+        wait_until(lambda: not listens(server), subject.patience, "it goes on listening")  # or two signals are one
+        server.popen.send_signal(second)
+        code = server.wait(GRACE)
+        if code not in (128 + second, -second):
+            raise Failed(f"exit code {code} after a second signal, not {128 + second}")
+
+
+def listens(server):
+    return state_in_kernel(server.address[1], 0) == 10
+
+
 @check("children-end", "The children end with the server, even when it is killed", needs="stops",
        capability="processes")
 def children_end(subject):
@@ -498,7 +698,7 @@ def children_end(subject):
 
 
 @check("restart", "A new server starts on the port at once, with the old one's connection in TIME_WAIT",
-       needs="stops", capability="stream")
+       needs="stops", capability="tcp")
 def restart(subject):
     port = quiet_port()
     overflows = time_waits_dropped()
@@ -522,8 +722,9 @@ def restart(subject):
 @check("second-start", "A second server on an address that is taken ends at once with an error, and the first goes on",
        needs="answers", capability="stream")
 def second_start(subject):
-    first = subject.start(quiet_port())
-    second = subject.run(first.address[1])
+    place = subject.somewhere()
+    first = subject.start(place)
+    second = subject.run(place)
     code = second.wait(subject.patience)
     if code == 0:
         raise Failed("the second start ends with exit code 0, as if all were well")

@@ -4,10 +4,14 @@ Every wait has the peer's patience as its bound, counted anew whenever something
 raises Failed, which says what was awaited.
 """
 
+import contextlib
+import fcntl
 import os
+import select
 import selectors
 import socket
 import struct
+import termios
 import time
 
 from check import Failed, expect_bytes, show
@@ -27,25 +31,47 @@ def flooded(size):
     return upper((ALPHABET * (size // len(ALPHABET) + 1))[:size])
 
 
+def name_of(address):
+    """What our programs call an address: (host, port), or a path."""
+    return address if isinstance(address, str) else f"{address[0]}:{address[1]}"
+
+
+def socket_address(path):
+    """What bind and connect take for a path; "@name" is abstract."""
+    return "\0" + path[1:] if path.startswith("@") else path
+
+
 class Peer:
-    """A client's socket, connected. Use as a context manager, or close()."""
+    """A client's socket, connected to a (host, port) or a path. Use as a context manager, or close().
+    `name` is what our servers call it."""
+
+    unsent = 0  # bytes that were sent, and that the kernel has not taken
 
     def __init__(self, address, patience=4.0, small_buffers=False):
         self.patience = patience
-        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-        self.socket = socket.socket(family, socket.SOCK_STREAM)
-        if small_buffers:  # before connect: the window is announced with the SYN, and so is the segment size, after
+        self.on_path = isinstance(address, str)
+        if self.on_path:
+            self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        else:
+            self.socket = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_STREAM)
+        if small_buffers and self.on_path:  # what waits for its reader counts as its sender's
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        elif small_buffers:  # before connect: the window is announced with the SYN, and so is the segment size, after
             # which the server's kernel sizes its own buffer: 536 bytes instead of loopback's 64 KiB
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         self.socket.settimeout(patience)
         try:
-            self.socket.connect(address)
+            self.socket.connect(socket_address(address) if self.on_path else address)
         except OSError as error:
             self.socket.close()
-            raise Failed(f"cannot connect to {address[0]} port {address[1]}: {error}") from None
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            raise Failed(f"cannot connect to {name_of(address)}: {error}") from None
+        if self.on_path:
+            self.name = f"pid {os.getpid()}, uid {os.getuid()} (unnamed)"
+        else:
+            self.name = name_of(self.socket.getsockname())
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def __enter__(self):
         return self
@@ -65,6 +91,20 @@ class Peer:
         except OSError as error:
             raise Failed(f"sending {show(data)}: {error.strerror}") from None
 
+    def await_delivery(self):
+        """Waits until all that was sent is on the server's side, whether the server reads it or not. tcp(7), SIOCOUTQ"""
+        deadline = time.monotonic() + self.patience
+        while left := struct.unpack("i", fcntl.ioctl(self.socket, termios.TIOCOUTQ, bytes(4)))[0]:
+            if time.monotonic() > deadline:
+                raise Failed(f"{left} bytes do not reach the server in {self.patience:g} s")
+            time.sleep(0.001)
+
+    def has_news(self):
+        """Whether there is something to read: an answer, or an end."""
+        waiter = select.poll()
+        waiter.register(self.socket, select.POLLIN)
+        return bool(waiter.poll(0))
+
     def receive(self, size):
         """Exactly `size` bytes."""
         got = b""
@@ -79,6 +119,20 @@ class Peer:
                 raise Failed(f"the server closed: {size} bytes expected, got {show(got)}")
             got += piece
         return got
+
+    def receive_to_end(self):
+        """All that comes before the server's end of file."""
+        got = bytearray()
+        while True:
+            try:
+                piece = self.socket.recv(65536)
+            except socket.timeout:
+                raise Failed(f"no end of file for {self.patience:g} s, after {show(got)}") from None
+            except OSError as error:
+                raise Failed(f"{error.strerror} where the end of file was expected, after {show(got)}") from None
+            if not piece:
+                return bytes(got)
+            got += piece
 
     def ask(self, data):
         """Sends `data` and holds the answer against it."""
@@ -105,8 +159,10 @@ class Peer:
         if extra:
             raise Failed(f"more came back than was sent: {show(extra)}")
 
-    def expect_refusal(self):
-        """The connection ends without an answer: end of file or a reset."""
+    def expect_refusal(self, said=b""):
+        """The connection ends without an answer to what was `said`: end of file or a reset."""
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it may have ended already
+            self.socket.sendall(said)
         try:
             answer = self.socket.recv(4096)
         except socket.timeout:
@@ -157,7 +213,7 @@ class Peer:
         except OSError as error:
             raise Failed(f"{error.strerror} after {sent} bytes sent and {received} received") from None
 
-    def flood(self, limit, stall=0.3):
+    def flood(self, limit, stall=0.2):
         """Sends without reading until the server has taken nothing for `stall` seconds, or `limit` bytes are out.
         Returns how many went; flooded() is their answer."""
         sent = 0
@@ -171,7 +227,8 @@ class Peer:
         return sent
 
     def reset(self):
-        """Ends the connection with a RST: what close does when the linger time is zero. socket(7)"""
+        """Ends the connection with a RST: what close does when the linger time is zero. socket(7)
+        On a path it does so when something was left unread."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.close()
 
@@ -179,9 +236,8 @@ class Peer:
         self.socket.close()
 
 
-def state_in_kernel(local_port, remote_port):
-    """The TCP state of the socket `local_port` -> `remote_port`, as in /proc/net/tcp: 1 established,
-    6 TIME_WAIT, 8 CLOSE_WAIT, 10 listening; None when there is no such socket."""
+def socket_in_kernel(local_port, remote_port):
+    """What /proc/net/tcp says of the socket `local_port` -> `remote_port`, as words; None when there is none."""
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         if not os.path.exists(table):
             continue
@@ -190,8 +246,22 @@ def state_in_kernel(local_port, remote_port):
                 fields = line.split()
                 ports = tuple(int(end.rpartition(":")[2], 16) for end in fields[1:3])
                 if ports == (local_port, remote_port):
-                    return int(fields[3], 16)
+                    return fields
     return None
+
+
+def state_in_kernel(local_port, remote_port):
+    """The TCP state of the socket `local_port` -> `remote_port`: 1 established, 6 TIME_WAIT, 8 CLOSE_WAIT,
+    10 listening; None when there is no such socket."""
+    fields = socket_in_kernel(local_port, remote_port)
+    return int(fields[3], 16) if fields else None
+
+
+def queues_in_kernel(local_port, remote_port):
+    """Of the socket `local_port` -> `remote_port`: how many bytes its other end has not acknowledged, and how many
+    have come and have not been read."""
+    fields = socket_in_kernel(local_port, remote_port)
+    return [int(size, 16) for size in fields[4].split(":")] if fields else [0, 0]
 
 
 def time_waits_dropped():

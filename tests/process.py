@@ -57,6 +57,12 @@ def members(session):
     return found
 
 
+def stands_still(pid):
+    """Whether no thread of `pid` runs: each is stopped, by a signal or by who traces it, or has ended."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/stat")
+    return all(task.read_text().rpartition(")")[2].split()[0] in "TtZX" for task in tasks)
+
+
 class Process:
     """A program that leads a session of its own. Its stderr goes to a file; its stdout is a pipe."""
 
@@ -79,7 +85,8 @@ class Process:
     @property
     def log(self):
         """All it has written to stderr so far."""
-        return os.pread(self.log_file.fileno(), 1 << 20, 0).decode(errors="replace")
+        descriptor = self.log_file.fileno()
+        return os.pread(descriptor, os.fstat(descriptor).st_size, 0).decode(errors="replace")
 
     def sanitizer_report(self):
         """The log when a sanitizer complained in it, else empty."""
@@ -148,11 +155,13 @@ class Process:
 
     @contextlib.contextmanager
     def frozen(self, pids=None):
-        """Stops its processes (or only `pids`), and lets them go on at the end of the block."""
+        """Stops its processes (or only `pids`), and lets them go on at the end of the block. Inside it every thread of
+        theirs stands still: the signal is only a request, and wakes who sleeps in a call before it stops him."""
         pids = pids or self.processes()
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
         try:
+            wait_until(lambda: all(map(stands_still, pids)), 8.0, "SIGSTOP does not stop it")
             yield
         finally:
             for pid in pids:
@@ -187,10 +196,13 @@ class Process:
 
 
 class Server(Process):
-    """A server that has said where it listens: `address` is the (host, port) to connect to."""
+    """A server that has said where it listens: `address` is the (host, port) to connect to, or the `path` that it
+    was told to listen on, "@name" when that is abstract."""
 
-    def __init__(self, command, patience=4.0, **rest):
+    def __init__(self, command, patience=4.0, path="", **rest):
         super().__init__(command, **rest)
+        self.path = path
+        self.ready_line = re.escape(f"listening on {path}\n") if path else READY
         self.output = ""
         try:
             self.address = self.await_ready(patience)
@@ -212,10 +224,10 @@ class Server(Process):
                 if not text:  # it has closed its stdout, which is what dying does
                     raise Failed(self.obituary(patience))
                 self.output += text
-        ready = READY.fullmatch(self.output)
+        ready = re.fullmatch(self.ready_line, self.output)
         if not ready:
             raise Failed(f"the first words on stdout are not the ready line: {self.output!r}")
-        return ready[1] or ready[2], int(ready[3])
+        return self.path or (ready[1] or ready[2], int(ready[3]))
 
     def obituary(self, patience):
         """How it died before it was ready, in one line, and the last of what it said."""

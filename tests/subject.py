@@ -1,7 +1,9 @@
 """What is judged: anybody's server, one of our own, or one of our clients, with all that a check starts and opens
 while it judges."""
 
+import itertools
 import os
+import re
 import select
 import shutil
 import socket
@@ -10,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from check import CannotTell, Failed, show
-from peer import Peer
+from peer import Peer, name_of, quiet_port
 from process import Process, Server, wait_until
 
 
@@ -25,14 +27,23 @@ class Subject:
         self.peers = []
         self.folders = []
 
+    @property
+    def transport(self):
+        return "unix" if {"{path}", "@{name}"} & set(self.command) else "tcp"
+
     def clears(self, process):
         """Has close() end `process` too. Returns it."""
         self.processes.append(process)
         return process
 
-    def launch(self, *words):
+    def folder(self):
+        """A new folder, which close() removes."""
+        self.folders.append(tempfile.mkdtemp(prefix="subject-"))
+        return Path(self.folders[-1])
+
+    def launch(self, *words, **rest):
         """The program started with `words` instead, which it may not take."""
-        return self.clears(Process([self.command[0], *words]))
+        return self.clears(Process([self.command[0], *words], **{"cwd": self.folder(), **rest}))
 
     def close(self):
         """Ends all that was started. Returns what the tests must know besides: a program that would not stop,
@@ -59,36 +70,56 @@ class Subject:
         return "\n".join(process.log for process in self.processes if process.log)
 
 
+numbers = itertools.count()  # for abstract names, which all of this process share
+
+
 class ServerSubject(Subject):
-    """A server, of whatever make: all that is known of its command line is where the port stands."""
+    """A server, of whatever make: all that is known of its command line is where the port, or the path, stands."""
+
+    peer = Peer  # who plays its clients
 
     def __init__(self, command, capabilities, patience=4.0, fault_library=None):
         super().__init__(command, capabilities, patience)
         self.fault_library = fault_library
 
-    def command_for(self, port):
-        return [str(word).replace("{port}", str(port)) for word in self.command]
+    def command_for(self, place):
+        return [re.sub(r"{port}|{path}|@{name}", lambda _: str(place), str(word)) for word in self.command]
 
-    def start(self, port=0, **rest):
+    def anywhere(self):
+        """A place where nobody listens: port 0, or a path that is new."""
+        return 0 if self.transport == "tcp" else self.somewhere()
+
+    def somewhere(self):
+        """A place that can be told twice: a port that nobody has, or a path, or an abstract name."""
+        if self.transport == "tcp":
+            return quiet_port()
+        return str(self.folder() / "serv.socket") if "{path}" in self.command else f"@{os.getpid()}-{next(numbers)}"
+
+    def start(self, place=None, words=(), **rest):
         """A running server, ready. Raises Failed when it does not become ready."""
-        return self.clears(Server(self.command_for(port), patience=self.patience, **rest))
+        place = self.anywhere() if place is None else place
+        path = "" if isinstance(place, int) else place
+        return self.clears(Server([*self.command_for(place), *words], patience=self.patience, path=path, **rest))
 
-    def run(self, port):
+    def run(self, place, **rest):
         """The same program, started without waiting for it to be ready."""
-        return self.clears(Process(self.command_for(port)))
+        return self.clears(Process(self.command_for(place), **rest))
 
-    def start_with_fault(self):
-        """A server in which making a process or a thread fails while the returned file exists; each failure
-        adds a byte to it. Works on programs that call fork and pthread_create through the C library."""
+    def fault(self):
+        """An environment for a server in which making a process or a thread fails while the returned file exists;
+        each failure adds a byte to it. Works on programs that call fork and pthread_create through the C library."""
         if not self.fault_library or not Path(self.fault_library).exists():
             raise CannotTell("the library that makes fork and thread creation fail is not built")
-        self.folders.append(tempfile.mkdtemp(prefix="fault-"))
-        switch = Path(self.folders[-1], "switch")
-        environment = {"LD_PRELOAD": str(self.fault_library), "FAULT_SWITCH": str(switch)}
+        switch = self.folder() / "switch"
+        return {"LD_PRELOAD": str(self.fault_library), "FAULT_SWITCH": str(switch)}, switch
+
+    def start_with_fault(self):
+        """A server in such an environment, and its file."""
+        environment, switch = self.fault()
         return self.start(environment=environment), switch
 
     def connect(self, server, **rest):
-        peer = Peer(server.address, patience=self.patience, **rest)
+        peer = self.peer(server.address, patience=self.patience, **rest)
         self.peers.append(peer)
         return peer
 
@@ -96,13 +127,13 @@ class ServerSubject(Subject):
 class OwnSubject(ServerSubject):
     """One of our own servers: its command line is known, so a check may start it with other words."""
 
-    def __init__(self, program, default_port, *rest):
-        super().__init__([program, "--port", "{port}"], *rest)
+    def __init__(self, command, default_port, *rest):
+        super().__init__(command, *rest)
         self.default_port = default_port
 
-    def serve(self, *words, within=()):
+    def serve(self, *words, within=(), **rest):
         """A server started with `words`, ready; `within` is the command that runs it, if there is one."""
-        return self.clears(Server([*within, self.command[0], *words], patience=self.patience))
+        return self.clears(Server([*within, self.command[0], *words], patience=self.patience, **rest))
 
 
 def readable(source, seconds):
@@ -168,8 +199,9 @@ class PlayedServer(Peer):
         self.socket = connection
         self.patience = patience
         self.socket.settimeout(patience)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.name = f"127.0.0.1:{self.port}"
+        self.name = name_of(connection.getsockname())
+        if connection.family != socket.AF_UNIX:
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def receive(self, size):
         got = self.receive_to_end(size)
@@ -197,25 +229,35 @@ class PlayedServer(Peer):
 class ClientSubject(Subject):
     """One of our own clients, and the right server of its chapter."""
 
-    def __init__(self, program, server, capabilities, patience=4.0):
-        super().__init__([program, "--host", "{host}", "--port", "{port}"], capabilities, patience)
+    def __init__(self, command, server, capabilities, patience=4.0):
+        super().__init__(command, capabilities, patience)
         self.server = server
 
     def serve(self, host="127.0.0.1"):
         """The chapter's server, ready. It logs who comes, so that a check can tell whether anybody did."""
-        return self.clears(Server([self.server, "--host", host, "--port", "0", "--verbose"], self.patience))
+        path = str(self.folder() / "serv.socket") if self.transport == "unix" else ""
+        where = ("--path", path) if path else ("--host", host, "--port", "0")
+        return self.clears(Server([self.server, *where, "--verbose"], self.patience, path))
 
-    def client(self, address, screen="", **rest):
-        """The client, started for the server at `address`; its stdout is the file `screen`, if that is named."""
-        host, port = address[:2]
-        command = [str(word).replace("{host}", host).replace("{port}", str(port)) for word in self.command]
+    def client(self, address, screen="", words=(), **rest):
+        """The client, started for the server at `address`, with more `words` perhaps; its stdout is the file `screen`,
+        if that is named."""
+        of = {"{path}": address} if self.transport == "unix" else {"{host}": address[0], "{port}": address[1]}
+        command = [*(str(of.get(word, word)) for word in self.command), *words]
         if screen:
             command = ["sh", "-c", 'exec "$@" >"$0"', screen, *command]
         return self.clears(Client(command, self.patience, **rest))
 
+    def reserve(self):
+        """A socket at an address where nobody else is, and where nobody listens yet."""
+        reserved = socket.socket(socket.AF_UNIX if self.transport == "unix" else socket.AF_INET)
+        reserved.bind(str(self.folder() / "serv.socket") if self.transport == "unix" else ("127.0.0.1", 0))
+        return reserved
+
     def play(self, **rest):
         """The client, and the other end of its connection, where the check plays the server."""
-        with socket.create_server(("127.0.0.1", 0)) as listener:
+        with self.reserve() as listener:
+            listener.listen()
             client = self.client(listener.getsockname(), **rest)
             wait_until(lambda: readable(listener, 0) or not client.alive(), self.patience, "it does not connect")
             if not readable(listener, 0):

@@ -14,11 +14,16 @@ import contract
 import datagram_clients
 import datagram_contract
 import datagram_own
+import http_contract
 import own
+import own_pool  # noqa: F401  its checks are own's too
+import paths  # adds checks of its own to both
 from builds import Build
 from chapters import CHAPTERS, Chapter
 from check import CannotTell, Check, Failed, Ladder
 from datagram import DatagramClientSubject, DatagramSubject
+from http_contract import HttpSubject
+from http_peer import HttpPeer
 from subject import ClientSubject, OwnSubject, ServerSubject, judge
 
 
@@ -34,27 +39,52 @@ class Kind:
 
 
 def capabilities_of_server(chapter):
-    return chapter.capabilities
+    return chapter.capabilities | {chapter.transport}
+
+
+def capabilities_of_client(chapter):
+    return chapter.client_capabilities | {f"{chapter.transport}-client"}
+
+
+PLACE = {"tcp": ("--port", "{port}"), "http": ("--port", "{port}"), "unix": ("--path", "{path}")}  # where a server is told to listen
 
 
 def fault_library(build):
     return build.folder / "tests" / "libfault.so"
 
 
+PEERS = {"http": HttpPeer}  # who speaks to a server, where that is not the stream itself
+
+
 def server_subject(program, words, chapter, build, patience):
-    command = [program, *words, "--port", "{port}"]
-    return ServerSubject(command, chapter.capabilities, patience, fault_library(build))
+    place = () if "{" in "".join(words) else PLACE[chapter.transport]
+    subject = ServerSubject([program, *words, *place], chapter.capabilities, patience, fault_library(build))
+    subject.peer = PEERS.get(chapter.transport, subject.peer)
+    return subject
 
 
 def own_subject(program, words, chapter, build, patience):
     assert not words, "its checks choose the words themselves"
-    return OwnSubject(program, chapter.port, chapter.capabilities, patience, fault_library(build))
+    subject = OwnSubject([program, *PLACE[chapter.transport]], chapter.port, chapter.capabilities, patience, fault_library(build))
+    subject.peer = PEERS.get(chapter.transport, subject.peer)
+    return subject
+
+
+def http_subject(program, words, chapter, build, patience):
+    return HttpSubject([program, *words, *PLACE["http"]], chapter.port, chapter.capabilities, patience)
 
 
 def client_subject(program, words, chapter, build, patience):
     assert not words, "its checks play one connection"
     server = dict(map(reversed, chapter.pairs)).get(Path(program).name, chapter.pairs[-1][0])
-    return ClientSubject(program, build.folder / chapter.name / server, chapter.client_capabilities, patience)
+    place = PLACE["unix"] if chapter.transport == "unix" else ("--host", "{host}", *PLACE["tcp"])
+    return ClientSubject([program, *place], build.folder / chapter.name / server, chapter.client_capabilities, patience)
+
+
+def passing_subject(program, words, chapter, build, patience):
+    """The program beside the chapter's server, unless `program` is a wrong one."""
+    beside = Path(program).with_name("pass_descriptor") if Path(program).name == "server" else program
+    return ServerSubject([beside, "--at", "{path}"], chapter.capabilities, patience)
 
 
 def datagram_subject(program, words, chapter, build, patience):
@@ -69,11 +99,12 @@ def datagram_client_subject(program, words, chapter, build, patience):
 KINDS = {
     "contract": Kind(contract.ladder, 0, capabilities_of_server, server_subject, variants=True),
     "own": Kind(own.ladder, 0, capabilities_of_server, own_subject),
-    "clients": Kind(clients.ladder, 1, lambda chapter: chapter.client_capabilities, client_subject),
+    "clients": Kind(clients.ladder, 1, capabilities_of_client, client_subject),
     "datagram-contract": Kind(datagram_contract.ladder, 0, capabilities_of_server, datagram_subject),
     "datagram-own": Kind(datagram_own.ladder, 0, capabilities_of_server, datagram_subject),
-    "datagram-clients": Kind(datagram_clients.ladder, 1, lambda chapter: chapter.client_capabilities,
-                             datagram_client_subject),
+    "datagram-clients": Kind(datagram_clients.ladder, 1, capabilities_of_client, datagram_client_subject),
+    "http": Kind(http_contract.ladder, 0, capabilities_of_server, http_subject),
+    "passing": Kind(paths.passing, 0, capabilities_of_server, passing_subject),
 }
 
 
@@ -121,7 +152,7 @@ def parametrize(metafunc, kind, expected=lambda case: "", excused=lambda case: F
         if excused(case):
             continue
         marks = [pytest.mark.chapter(case.chapter.name),
-                 pytest.mark.xdist_group(f"{case.name}-{case.build.label}")]
+                 pytest.mark.xdist_group(f"{case.name}-{case.build.label}-{metafunc.module.__name__}")]
         if case.check.slow:
             marks.append(pytest.mark.slow)
         if expected(case):

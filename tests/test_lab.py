@@ -295,6 +295,16 @@ def test_under_thread_sanitizer_only_threads_are_built():
     assert lab_test.targets("build", processes)[0] == processes.name
 
 
+def test_the_wrong_programs_are_built_for_the_full_test_alone():
+    assert "faulty" not in lab_test.targets("build", None) + lab_test.targets("build", CHAPTERS[0])
+    assert "faulty" in lab_test.targets("build", None, full=True)
+
+
+def test_the_unit_tests_are_run_under_sanitizers():
+    assert all("unit" in lab_test.targets(folder, None) for folder in ("build-asan", "build-tsan"))
+    assert "unit" in lab_test.targets("build", None, full=True)
+
+
 @pytest.mark.parametrize("folder", lab_test.FOLDERS)
 def test_meson_knows_what_is_built(folder):
     """In whichever of the folders there are; ninja stops at a name that Meson gave no target there."""
@@ -302,13 +312,13 @@ def test_meson_knows_what_is_built(folder):
         pytest.skip("not set up")
     known = set(re.findall(r"^build (\w+): phony", (ROOT / folder / "build.ninja").read_text(), re.MULTILINE))
     for chapter in [None, *CHAPTERS]:
-        assert set(lab_test.targets(folder, chapter)) <= known
+        assert set(lab_test.targets(folder, chapter, full=True)) <= known
 
 
 @pytest.mark.parametrize("failing, stage", [
     ("setup", "setting up build failed"),
     ("ninja -C", "building build failed"),
-    ("meson test", "the unit tests failed in build"),
+    ("meson test", "the unit tests failed in build-asan"),
     ("-m pytest", "the sweep failed: pytest, exit 3"),
 ])
 def test_a_stage_that_fails_is_named(failing, stage, tmp_path, monkeypatch):
@@ -335,7 +345,7 @@ def test_the_whole_sweep_is_one_pytest(monkeypatch):
     assert lab_test.main(["--full"]) == 0
     pytest_words = " ".join(started[-1])
     assert "-m pytest tests" in pytest_words and pytest_words.endswith("--full")
-    assert f"-n {len(os.sched_getaffinity(0))} --dist loadgroup" in pytest_words
+    assert f"-n {2 * len(os.sched_getaffinity(0))} --dist loadgroup" in pytest_words
     assert all(f"--build {folder}" in pytest_words for folder in ("build", "build-asan", "build-tsan"))
     assert lab_test.main(["fork"]) == 0
     assert " ".join(started[-1]).endswith("--build build --build build-asan --chapter 02_fork_server")

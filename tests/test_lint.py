@@ -7,7 +7,8 @@ import pytest
 
 from chapters import ROOT
 
-SOURCES = sorted(path.relative_to(ROOT) for pattern in ("wrap/*.h", "[01][0-9]_*/*.cpp", "tests/*.cpp", "tests/unit/*.cpp")
+SOURCES = sorted(path.relative_to(ROOT) for pattern in ("wrap/*.h", "[01][0-9]_*/*.h", "[01][0-9]_*/*.cpp", "tests/*.cpp",
+                                                         "tests/unit/*.cpp", "bench/*.cpp", "bench/peers/*.cpp")
                  for path in ROOT.glob(pattern))
 
 pytestmark = pytest.mark.slow

@@ -104,21 +104,26 @@ def test_translation(english, chinese):
 
 
 @pytest.mark.parametrize("path, block", transcripts())
-def test_transcript(path, block, builds, tmp_path):
-    plain = builds.of("plain")
-    reason = text.obstacle(block) if plain else "the commands are run on a plain build, and none is given"
+def test_transcript(path, block, plain, tmp_path):
+    reason = text.obstacle(block)
     if reason:
         pytest.skip(reason)
-    text.workplace(tmp_path, ROOT, plain[0].folder)
+    text.workplace(tmp_path, ROOT, plain)
     complaints = text.transcript_complaints(block, tmp_path)
     report(complaints and [f"{path.relative_to(ROOT)}, line {block.at}:", *complaints])
 
 
 @pytest.mark.parametrize("source", programs())
-def test_build_line(source, tmp_path):
+def test_build_line(source):
     found = text.build_line(source.read_text())
     assert found, f"{source.name}: the header comment has no line '// Build: g++ -std=c++20 … -o NAME'"
-    command, program = found
+    assert f" {source.relative_to(ROOT)} " in found[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", programs())
+def test_build_line_builds(source, tmp_path):
+    command, program = text.build_line(source.read_text())
     text.workplace(tmp_path, ROOT, ROOT / "build")
     for line in (command, f"./{program} --help"):
         ran = subprocess.run(line, shell=True, cwd=tmp_path, text=True, capture_output=True, timeout=300)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from common import USAGE, Trouble, say
 
-COMMANDS = ("run", "test", "diff", "doctor")
+COMMANDS = ("run", "test", "diff", "doctor", "fuzz")
 
 
 def carry_out(words):

@@ -23,7 +23,9 @@ class Package:
         """Looks for the thing itself, not for Debian's record of it: that holds on any machine."""
         if self.wanted.startswith("python:"):
             return importlib.util.find_spec(self.wanted[len("python:"):]) is not None
-        return Path(self.wanted).exists() if self.wanted.startswith("/") else bool(shutil.which(self.wanted))
+        if self.wanted.startswith("/"):  # a file; * stands for a version
+            return any(Path("/").glob(self.wanted[1:]))
+        return bool(shutil.which(self.wanted))
 
 
 def listed(file=LIST):

@@ -2,6 +2,7 @@
 
 import contextlib
 import subprocess
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,16 +38,20 @@ class Conversation:
 
 @contextlib.contextmanager
 def running_server(chapter, folder, *options):
-    server = Server([folder / chapter.name / "server", "--port", "0", *options])
-    try:
-        yield server
-        server.stop()
-    finally:
-        server.kill()
+    with tempfile.TemporaryDirectory(prefix="lab-") as own:
+        path = str(Path(own, "serv.socket")) if chapter.transport == "unix" else ""
+        where = ("--path", path) if path else ("--port", "0")
+        server = Server([folder / chapter.name / "server", *where, *options], path=path)
+        try:
+            yield server
+            server.stop()
+        finally:
+            server.kill()
 
 
 def client_command(chapter, folder, server):
-    return [str(folder / chapter.name / "client"), "--port", str(server.address[1])]
+    where = ("--path", server.path) if server.path else ("--port", str(server.address[1]))
+    return [str(folder / chapter.name / "client"), *where]
 
 
 def shown(command):

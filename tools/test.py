@@ -1,4 +1,5 @@
-"""./lab test [CHAPTER] [--full]: build, unit tests, and every chapter against the contract."""
+"""./lab test [CHAPTER] [--full]: build, unit tests, and every chapter against the contract; with --full the slow checks
+too, and the wrong programs, which prove that each check can fail."""
 
 import os
 import platform
@@ -10,16 +11,24 @@ import packages
 from build import build
 from common import CHAPTERS, ROOT, USAGE, Trouble, call, find_chapter, say
 
-FOLDERS = {"build": (), "build-asan": ("-Db_sanitize=address,undefined",), "build-tsan": ("-Db_sanitize=thread",)}
-HELPERS = ["contract_tools", "faulty", "bench"]
+# Under a sanitizer nothing is optimised: it is compiled in a third of the time, and nothing is optimised away.
+FOLDERS = {
+    "build": (),
+    "build-asan": ("-Db_sanitize=address,undefined", "-Doptimization=0"),
+    "build-tsan": ("-Db_sanitize=thread", "-Doptimization=0"),
+}
 
 
-def targets(folder, chapter):
-    """What is built in a folder: all of it, but under ThreadSanitizer only the chapters with threads."""
-    if folder != "build-tsan":
-        return [chapter.name, *HELPERS] if chapter else []
-    threaded = [c.name for c in CHAPTERS if c.threaded and chapter in (None, c)]
-    return threaded and [*threaded, *HELPERS] + ([] if chapter else ["unit"])
+WORKERS_A_CORE = 2  # a check waits for its program most of the time
+
+
+def targets(folder, chapter, full=False):
+    """What is built in a folder: under ThreadSanitizer only the chapters with threads; the unit tests under sanitizers,
+    and plain too with --full, as the wrong programs. Nothing at all where no chapter is to be built."""
+    chapters = [c.name for c in CHAPTERS if chapter in (None, c) and (c.threaded or folder != "build-tsan")]
+    helpers = {"contract_tools": True, "bench": folder == "build", "faulty": full,
+               "unit": not chapter and (full or folder != "build")}
+    return chapters and [*chapters, *(name for name, asked in helpers.items() if asked)]
 
 
 def unit_tests(folder):
@@ -39,7 +48,7 @@ def fixed_addresses():
 
 def sweep(folders, chapter, full):
     say("the contract, and what else the suite holds")
-    workers = len(os.sched_getaffinity(0))
+    workers = len(os.sched_getaffinity(0)) * WORKERS_A_CORE
     command = fixed_addresses() if "build-tsan" in folders else []
     command += [sys.executable, "-m", "pytest", "tests", "-n", workers, "--dist", "loadgroup"]
     for folder in folders:
@@ -57,11 +66,11 @@ def main(words):
         raise Trouble(f"test takes a chapter and --full; what is '{words[-1]}'?", USAGE)
     chapter = find_chapter(words[0]) if words else None
     packages.require("core", "test", *(["lint"] if full else []))
-    folders = [folder for folder in FOLDERS if folder != "build-tsan" or targets(folder, chapter)]
-    for folder in folders:
-        build(targets(folder, chapter), ROOT / folder, FOLDERS[folder])
-    if not chapter:
-        for folder in folders:
+    wanted = {folder: of for folder in FOLDERS if (of := targets(folder, chapter, full))}
+    for folder, of in wanted.items():
+        build(of, ROOT / folder, FOLDERS[folder])
+    for folder, of in wanted.items():
+        if "unit" in of:
             unit_tests(folder)
-    sweep(folders, chapter, full)
+    sweep(wanted, chapter, full)
     return 0
