@@ -137,11 +137,11 @@ std::string reason(const Server &server, const std::string &call) {
     return server.name + ": " + call + ": " + std::strerror(errno);
 }
 
-// Asks until all questions are answered, and returns the empty string; or why they are not. [ask]
+// Asks until all questions are answered, and returns the empty string; or why they are not.
 std::string ask(const Server &server, std::vector<Question> &questions) {
     std::array<char, 2 * piece_size> buffer;  // more than an answer takes
     std::size_t missing = questions.size();
-    Seconds wait = server.timeout;
+    Seconds wait = server.timeout;  // [ask]
     for (unsigned tries = 0; tries <= server.retries; ++tries, wait = std::min(2 * wait, longest_wait)) {
         for (const Question &asked : questions) {
             const std::string &datagram = asked.datagram;
@@ -160,7 +160,8 @@ std::string ask(const Server &server, std::vector<Question> &questions) {
         if (missing == 0)
             return "";
     }
-    return server.name + ": no answer in " + std::to_string(server.retries + 1) + " tries";
+    return server.name + ": no answer in " + std::to_string(server.retries + 1) +
+           (server.retries == 0 ? " try" : " tries");
 }
 
 // Prints the answers in the order of the questions, up to the first that is missing. Throws std::runtime_error

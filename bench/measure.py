@@ -135,6 +135,7 @@ def main():
     parser.add_argument("--idle", default="0", help="idle connections; 'NAME @ N' gives one server N of its own")
     for option, value in (("connections", "100"), ("size", "64"), ("pipeline", "1"), ("seconds", "0.5"), ("warm-up", "0.1")):
         parser.add_argument(f"--{option}", default=value)
+    parser.add_argument("--udp", action="store_true", help="datagrams: floor_udp 09 \"floor_udp --batch 16\"")
     parser.add_argument("servers", nargs="*")
     options = parser.parse_args()
     if options.join:
@@ -144,7 +145,7 @@ def main():
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, set(cores[:-1]) or set(cores))  # and with it the load, which we start
     load = [word for name in ("connections", "size", "pipeline", "seconds", "warm_up")
-            for word in ("--" + name.replace("_", "-"), str(getattr(options, name)))]
+            for word in ("--" + name.replace("_", "-"), str(getattr(options, name)))] + ["--udp"] * options.udp
     options.deadline = time.monotonic() + options.time
     rounds = []
     for number in range(options.rounds):

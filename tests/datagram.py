@@ -1,8 +1,8 @@
 """The other end of a conversation in datagrams, as the tests play it, and what is judged by it: a server, or a
 client of ours.
 
-On one machine nothing is lost unless a receive buffer is full, and what one socket sends another arrives in its order. So
-"there is no answer" needs no time to pass: the answer to something that is sent later comes first.
+On one machine nothing is lost unless a receive buffer is full, and what one socket sends another arrives in its
+order. So "there is no answer" needs no time to pass: the answer to something that is sent later comes first.
 """
 
 import os

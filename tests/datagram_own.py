@@ -93,8 +93,8 @@ def bad_options(subject):
                                            for size in ("0", "65528", "-1", "1k", "")])
 
 
-@check("udp-cannot-listen", "Where it cannot listen it ends with exit 1 and one line: the address, the call, the reason",
-       capability="datagram")
+@check("udp-cannot-listen", "Where it cannot listen it ends with exit 1 and one line: the address, the call, the "
+       "reason", capability="datagram")
 def cannot_listen(subject):
     with socket.socket(type=socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.1", 0))
