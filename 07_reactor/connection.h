@@ -77,9 +77,9 @@ public:
     void end();
 
     // The good end: as end(), but what comes from here on is thrown away, and it is closed when the peer has
-    // ended its side too, or has had everything for linger_time. To close at once, with input unread, would be
+    // ended its side too, or has had everything for the time `linger`. To close at once, with input unread, would be
     // a reset, which what is on its way does not survive. RFC 9112 §9.6 [finish]
-    void finish();
+    void finish(Duration linger = linger_time);
 
     // The end here and now, whatever is owed. Harmless when it is closed.
     void close(int error = 0);
@@ -121,6 +121,7 @@ private:
     Address peer_;
     Handlers handlers_;
     Duration idle_timeout_;
+    Duration linger_time_{};
     PendingOutput pending_;
     bool watched_ = false;
     bool awaits_room_ = false;  // there is something to do when the kernel takes output again

@@ -9,7 +9,7 @@ inline bool Connection::watch() {
 
 // [on-ready]
 inline void Connection::on_ready(Ready ready) {
-    ending_ |= ready.ending || ready.failed;
+    ending_ |= ready.ending;
     if (ready.writable && awaits_room_)
         on_writable();
     if (ready.readable && may_read())
@@ -37,8 +37,10 @@ inline void Connection::on_readable() {
 
 inline void Connection::on_end() {
     ended_ = true;
-    if (finishing_ || error_ != 0)
+    if (error_ != 0 || (finishing_ && pending_.empty()))
         close(error_);
+    else if (finishing_)
+        return;  // what is pending comes first
     else if (handlers_.ended)
         handlers_.ended(*this);
     else
@@ -82,7 +84,7 @@ inline void Connection::on_all_sent() {
     if (output_ended_) {
         shutdown(descriptor_.get(), SHUT_WR);
         if (finishing_)
-            linger_.set(loop_.now() + linger_time);
+            linger_.set(loop_.now() + linger_time_);
     } else if (handlers_.drained) {
         handlers_.drained(*this);
     }
@@ -112,8 +114,9 @@ inline void Connection::end() {
         on_all_sent();
 }
 
-inline void Connection::finish() {
+inline void Connection::finish(Duration linger) {
     finishing_ = true;
+    linger_time_ = linger;
     resume();
     end();
 }
@@ -147,7 +150,7 @@ inline void Connection::on_idle() {
 inline void Connection::on_lingered() {
     int on_its_way = 0;
     if (ioctl(descriptor_.get(), SIOCOUTQ, &on_its_way) == 0 && on_its_way > 0)  // tcp(7)
-        linger_.set(loop_.now() + linger_time);
+        linger_.set(loop_.now() + linger_time_);
     else
         close(error_);
 }

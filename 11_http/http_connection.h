@@ -6,6 +6,7 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -54,6 +55,7 @@ private:
     void process_held(Connection &connection);
     void flush(Connection &connection);
     void send_file(Connection &connection);
+    void finish(Connection &connection) const;
     void await_head(Connection &connection);
     std::size_t read_head(Connection &connection, std::span<char> bytes);
     std::size_t read_body(Connection &connection, std::span<char> bytes);
@@ -65,6 +67,8 @@ private:
     void refuse(Connection &connection, Refusal refusal, const std::string &line);
     void begin_log(std::string_view line, const Answer &answer);
     void end_log(const Connection &connection);
+
+    static constexpr std::chrono::seconds linger_time{5};
 
     Site &site_;
     HeadProgress progress_;

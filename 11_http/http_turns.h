@@ -55,7 +55,7 @@ inline void HttpConnection::flush(Connection &connection) {
     if (file_)
         send_file(connection);
     else if (closing_ || (ended_ && !waits_))
-        connection.finish();
+        finish(connection);
 }
 
 // Sends of the file what the kernel takes now. Until all of it is sent, nothing is read. [send-file]
@@ -75,7 +75,7 @@ inline void HttpConnection::send_file(Connection &connection) {
     file_.reset();
     end_log(connection);
     if (closing_)
-        return connection.finish();
+        return finish(connection);
     connection.resume();
     if (site_.stopping)
         connection.await_room(true);
@@ -95,7 +95,13 @@ inline void HttpConnection::drained(Connection &connection) {
 inline void HttpConnection::ended(Connection &connection) {
     ended_ = true;
     if (!waits_ && !file_)  // a request that is not whole by now will not be any more
-        connection.finish();
+        finish(connection);
+}
+
+// The client may still be sending, 10 MB behind a head that was refused, say: it is read for a while, or the reset that
+// its bytes meet would take our answer with it. RFC 9112 §9.6 [finish-http]
+inline void HttpConnection::finish(Connection &connection) const {
+    connection.finish(site_.stopping ? Connection::linger_time : linger_time);
 }
 
 inline void HttpConnection::closed(Connection &connection) {

@@ -17,6 +17,7 @@
 
 #include "07_reactor/event_loop.h"
 #include "07_reactor/stream_server.h"
+#include "11_http/begun.h"
 #include "11_http/http_connection.h"
 #include "11_http/site.h"
 #include "wrap/address.h"
@@ -53,10 +54,8 @@ int main(int argc, char *argv[]) try {
     Site site(options);
     EventLoop loop;
     StreamServer server(loop, address, limits, [&site] { return serve(site); });
-    server.on_stop([&site](Connection &connection) {  // no request that was begun is cut [stop]
-        site.stopping = true;
-        connection.await_room(true);
-    });
+    BegunRequests begun(loop, site, limits.grace / 2);
+    server.on_stop([&begun](Connection &connection) { begun.stop(connection); });
     loop.run();
     return 0;
 } catch (const std::exception &error) {

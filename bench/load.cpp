@@ -61,6 +61,7 @@ struct Options {
     unsigned pipeline = 1;
     double seconds = 1;
     double warm_up = 0.2;
+    bool udp = false;
     bool json = false;
     bool marks = false;
 };
@@ -117,6 +118,7 @@ constexpr const char *usage =
     "  --pipeline N     messages in flight on each connection (1)\n"
     "  --seconds S      measured (1)\n"
     "  --warm-up S      before that, not measured (0.2)\n"
+    "  --udp            datagrams, a message each; one that is lost is an error\n"
     "  --json           one JSON object instead of text\n"
     "  --marks          before that, the lines 'begin' and 'end' when the measured time does\n";
 
@@ -130,6 +132,7 @@ Options parse_options(int argc, char *argv[]) {
                                    {"pipeline", required_argument, nullptr, 'l'},
                                    {"seconds", required_argument, nullptr, 't'},
                                    {"warm-up", required_argument, nullptr, 'w'},
+                                   {"udp", no_argument, nullptr, 'd'},
                                    {"json", no_argument, nullptr, 'j'},
                                    {"marks", no_argument, nullptr, 'm'},
                                    {"help", no_argument, nullptr, '!'},
@@ -166,6 +169,9 @@ Options parse_options(int argc, char *argv[]) {
             case 'w':
                 options.warm_up = number("warm-up", optarg, 0.0, 3600.0);
                 break;
+            case 'd':
+                options.udp = true;
+                break;
             case 'j':
                 options.json = true;
                 break;
@@ -181,6 +187,8 @@ Options parse_options(int argc, char *argv[]) {
     }
     if (optind != argc)
         reject("unexpected argument '" + std::string(argv[optind]) + "'");
+    if (options.udp && (options.pipeline > 1 || options.size > 65507))
+        reject("--udp: one message in flight, and no more than 65507 bytes");
     return options;
 }
 
@@ -204,7 +212,8 @@ void choose_source(Load &load, const Descriptor &descriptor) {
 Descriptor open_one(Load &load, const Address &server) {
     const bool loopback = server.any.sa_family == AF_INET && ntohl(server.v4.sin_addr.s_addr) >> 24 == 127;
     for (;;) {
-        Descriptor descriptor(check(socket(server.any.sa_family, SOCK_STREAM, 0), "socket"));
+        Descriptor descriptor(
+            check(socket(server.any.sa_family, load.options.udp ? SOCK_DGRAM : SOCK_STREAM, 0), "socket"));
         if (load.own_sources)
             choose_source(load, descriptor);
         load.source += load.own_sources;

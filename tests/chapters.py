@@ -163,6 +163,18 @@ CHAPTERS = (
         variants=("--path @{name}",),
     ),
     Chapter(
+        name="11_http",
+        model="HTTP on the event loop",
+        model_zh="事件循环上的 HTTP",
+        idea="a protocol on the reactor: requests, answers, files",
+        idea_zh="反应堆上的协议：请求、应答、文件",
+        port=9999,
+        parent="07_reactor",
+        transport="http",
+        capabilities=REACTOR | {"tcp"},
+        client_capabilities=frozenset({"http-client"}),
+    ),
+    Chapter(
         name="12_libevent",
         model="one thread, libevent",
         model_zh="一个线程，libevent",

@@ -55,6 +55,11 @@ class DatagramPeer:
         if error:
             raise Failed(f"cannot be reached: {os.strerror(error)}")
 
+    def reaches_somebody(self):
+        """Whether a socket takes what is sent to the address."""
+        self.socket.send(b"is anybody there?\n")
+        return not self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+
     def receive(self):
         """The next datagram."""
         try:

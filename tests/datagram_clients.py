@@ -153,13 +153,16 @@ def gives_up(subject):
        "1", capability="datagram-client")
 def refused(subject):
     port = quiet_port()
-    client = subject.tell(("127.0.0.1", port), "--timeout", "60")
-    client.type(b"hello\n")
-    line = complaint(client, 1, subject.patience)
-    wanted = f"client: nobody listens on 127.0.0.1:{port}: line 1 and all after it are lost\n"
-    if line != wanted:
-        raise Failed(f"it says {line!r}, not {wanted!r}")
-    silent_on_stdout(client)
+    for ends in (True, False):
+        client = subject.tell(("127.0.0.1", port), "--timeout", "60")
+        client.type(b"hello\n")
+        if ends:
+            client.end_input()
+        line = complaint(client, 1, subject.patience)
+        wanted = f"client: nobody listens on 127.0.0.1:{port}: line 1 and all after it are lost\n"
+        if line != wanted:
+            raise Failed(f"it says {line!r}, not {wanted!r}")
+        silent_on_stdout(client)
 
 
 @check("udp-client-server-dies", "When its server ends meanwhile it says so in the same way, and what had come is printed",
@@ -273,7 +276,7 @@ def bad_network(subject):
        needs="udp-client-late", capability="datagram-client")
 def kernel_network(subject):
     within, _ = bad_kernel_network()
-    server = subject.clears(Server([*within, subject.server, "--port", "8000"], subject.patience))
+    server = subject.clears(Server([*within, subject.server, "--port", "8000", "--verbose"], subject.patience))
     entered = ["nsenter", "--target", str(server.pid), "--net"]
     if os.geteuid() != 0:
         entered += ["--user", "--preserve-credentials"]
@@ -284,6 +287,7 @@ def kernel_network(subject):
             command = [*entered, subject.command[0], "--timeout", "0.002", "--retries", retries]
             client = subject.clears(Client(command, 4 * subject.patience, stdin=file))
         whole += judge_what_came(client, said, "127.0.0.1:8000", 4 * subject.patience)
+    expect_visit(subject, server)
     if not whole:
         raise Failed("it always gave up")
 
@@ -320,6 +324,7 @@ def reader_gone(subject):
     client = subject.client(server.address)
     client.type(b"hello\n")
     close_its_output(client, b"H")
+    expect_visit(subject, server)
     client.type(b"are you there?\n")
     with paper(b"much to say\n" * 100_000) as file:
         talkative = subject.client(server.address, stdin=file)

@@ -5,10 +5,13 @@ raises Failed, which says what was awaited.
 """
 
 import contextlib
+import fcntl
 import os
+import select
 import selectors
 import socket
 import struct
+import termios
 import time
 
 from check import Failed, expect_bytes, show
@@ -41,6 +44,8 @@ def socket_address(path):
 class Peer:
     """A client's socket, connected to a (host, port) or a path. Use as a context manager, or close().
     `name` is what our servers call it."""
+
+    unsent = 0  # bytes that were sent, and that the kernel has not taken
 
     def __init__(self, address, patience=4.0, small_buffers=False):
         self.patience = patience
@@ -85,6 +90,20 @@ class Peer:
             raise Failed(f"the server takes no more input: stuck for {self.patience:g} s in {show(data)}") from None
         except OSError as error:
             raise Failed(f"sending {show(data)}: {error.strerror}") from None
+
+    def await_delivery(self):
+        """Waits until all that was sent is on the server's side, whether the server reads it or not. tcp(7), SIOCOUTQ"""
+        deadline = time.monotonic() + self.patience
+        while left := struct.unpack("i", fcntl.ioctl(self.socket, termios.TIOCOUTQ, bytes(4)))[0]:
+            if time.monotonic() > deadline:
+                raise Failed(f"{left} bytes do not reach the server in {self.patience:g} s")
+            time.sleep(0.001)
+
+    def has_news(self):
+        """Whether there is something to read: an answer, or an end."""
+        waiter = select.poll()
+        waiter.register(self.socket, select.POLLIN)
+        return bool(waiter.poll(0))
 
     def receive(self, size):
         """Exactly `size` bytes."""

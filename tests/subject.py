@@ -76,6 +76,8 @@ numbers = itertools.count()  # for abstract names, which all of this process sha
 class ServerSubject(Subject):
     """A server, of whatever make: all that is known of its command line is where the port, or the path, stands."""
 
+    peer = Peer  # who plays its clients
+
     def __init__(self, command, capabilities, patience=4.0, fault_library=None):
         super().__init__(command, capabilities, patience)
         self.fault_library = fault_library
@@ -117,7 +119,7 @@ class ServerSubject(Subject):
         return self.start(environment=environment), switch
 
     def connect(self, server, **rest):
-        peer = Peer(server.address, patience=self.patience, **rest)
+        peer = self.peer(server.address, patience=self.patience, **rest)
         self.peers.append(peer)
         return peer
 

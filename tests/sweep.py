@@ -14,6 +14,7 @@ import contract
 import datagram_clients
 import datagram_contract
 import datagram_own
+import http_contract
 import own
 import own_pool  # noqa: F401  its checks are own's too
 import paths  # adds checks of its own to both
@@ -21,6 +22,8 @@ from builds import Build
 from chapters import CHAPTERS, Chapter
 from check import CannotTell, Check, Failed, Ladder
 from datagram import DatagramClientSubject, DatagramSubject
+from http_contract import HttpSubject
+from http_peer import HttpPeer
 from subject import ClientSubject, OwnSubject, ServerSubject, judge
 
 
@@ -43,21 +46,32 @@ def capabilities_of_client(chapter):
     return chapter.client_capabilities | {f"{chapter.transport}-client"}
 
 
-PLACE = {"tcp": ("--port", "{port}"), "unix": ("--path", "{path}")}  # where a server is told to listen
+PLACE = {"tcp": ("--port", "{port}"), "http": ("--port", "{port}"), "unix": ("--path", "{path}")}  # where a server is told to listen
 
 
 def fault_library(build):
     return build.folder / "tests" / "libfault.so"
 
 
+PEERS = {"http": HttpPeer}  # who speaks to a server, where that is not the stream itself
+
+
 def server_subject(program, words, chapter, build, patience):
     place = () if "{" in "".join(words) else PLACE[chapter.transport]
-    return ServerSubject([program, *words, *place], chapter.capabilities, patience, fault_library(build))
+    subject = ServerSubject([program, *words, *place], chapter.capabilities, patience, fault_library(build))
+    subject.peer = PEERS.get(chapter.transport, subject.peer)
+    return subject
 
 
 def own_subject(program, words, chapter, build, patience):
     assert not words, "its checks choose the words themselves"
-    return OwnSubject([program, *PLACE[chapter.transport]], chapter.port, chapter.capabilities, patience, fault_library(build))
+    subject = OwnSubject([program, *PLACE[chapter.transport]], chapter.port, chapter.capabilities, patience, fault_library(build))
+    subject.peer = PEERS.get(chapter.transport, subject.peer)
+    return subject
+
+
+def http_subject(program, words, chapter, build, patience):
+    return HttpSubject([program, *words, *PLACE["http"]], chapter.port, chapter.capabilities, patience)
 
 
 def client_subject(program, words, chapter, build, patience):
@@ -89,6 +103,7 @@ KINDS = {
     "datagram-contract": Kind(datagram_contract.ladder, 0, capabilities_of_server, datagram_subject),
     "datagram-own": Kind(datagram_own.ladder, 0, capabilities_of_server, datagram_subject),
     "datagram-clients": Kind(datagram_clients.ladder, 1, capabilities_of_client, datagram_client_subject),
+    "http": Kind(http_contract.ladder, 0, capabilities_of_server, http_subject),
     "passing": Kind(paths.passing, 0, capabilities_of_server, passing_subject),
 }
 
