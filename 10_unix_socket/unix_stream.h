@@ -38,7 +38,7 @@ public:
 
     // Whether the file at the path is the one that was made.
     [[nodiscard]] bool is_there() const noexcept {
-        struct stat there {};
+        struct stat there = {};
         return lstat(path_.c_str(), &there) == 0 && there.st_dev == made_.st_dev &&
                there.st_ino == made_.st_ino;
     }
@@ -51,7 +51,7 @@ public:
 
 private:
     std::string path_;
-    struct stat made_ {};
+    struct stat made_ = {};
 };
 
 // A socket that queues clients, and the files that go with it: none when its name is abstract. The first named is
@@ -87,7 +87,7 @@ inline Descriptor locked(const std::string &name, struct stat &made, const std::
 inline void take_lock(Listener &listener, const std::string &path, const std::string &failure) {
     const std::string name = path + ".lock";
     for (;;) {
-        struct stat made {};
+        struct stat made = {};
         listener.lock = locked(name, made, failure);
         OwnFile file(name, made);
         if (file.is_there()) {  // or else its last owner has removed it since we opened it
@@ -98,13 +98,13 @@ inline void take_lock(Listener &listener, const std::string &path, const std::st
 }
 
 // Removes a socket at the address that nobody listens on any more, and nothing else. Throws when there is
-// something else. [take-over]
+// something else.
 inline void remove_leftover(const UnixAddress &address, const std::string &failure) {
     const std::string path = path_of(address);
-    struct stat there {};
+    struct stat there = {};
     if (lstat(path.c_str(), &there) == -1)
         return;  // nothing is there, or bind will say what is wrong
-    if (!S_ISSOCK(there.st_mode))
+    if (!S_ISSOCK(there.st_mode))  // [take-over]
         throw std::runtime_error(failure + "what is there is no socket");
     const Descriptor probe(check(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0), failure + "socket"));
     if (connect(probe.get(), &address.any, address.size) == 0 || errno == EAGAIN)  // EAGAIN: its queue is full
@@ -115,15 +115,15 @@ inline void remove_leftover(const UnixAddress &address, const std::string &failu
 }
 
 // Binds `socket`; the file that this makes is the caller's to remove. bind gives it the mode 0777, less the umask.
-// That belongs to all threads: call this before there is a second one. umask(2), unix(7) [mode]
+// That belongs to all threads: call this before there is a second one. umask(2), unix(7)
 inline OwnFile bind_to(const Descriptor &socket, const UnixAddress &address, mode_t mode,
                        const std::string &failure) {
-    const mode_t before = umask(0777 & ~mode);
+    const mode_t before = umask(0777 & ~mode);  // [mode]
     const int bound = bind(socket.get(), &address.any, address.size);
     umask(before);
     check(bound, failure + "bind");
     const std::string path = path_of(address);
-    struct stat made {};
+    struct stat made = {};
     if (!path.empty())
         check(lstat(path.c_str(), &made), failure + "lstat");
     return {path, made};
