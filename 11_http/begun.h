@@ -11,7 +11,8 @@
 class BegunRequests {
 public:
     // From a stop on, who is in the middle of sending a request has `patience` for the rest of it.
-    BegunRequests(EventLoop &loop, Site &site, Duration patience) : loop_(loop), site_(site), patience_(patience) {}
+    BegunRequests(EventLoop &loop, Site &site, Duration patience)
+        : loop_(loop), site_(site), patience_(patience) {}
 
     // For StreamServer::on_stop(). The connection takes one more look at what has come, answers, and ends. [stop]
     void stop(Connection &connection) {

@@ -19,8 +19,8 @@ struct CachedFile {
 
 class FileCache {
 public:
-    static constexpr std::uint64_t file_limit = 64 * 1024;  // larger files are sent by sendfile
-    static constexpr std::uint64_t total_limit = 16 * 1024 * 1024;  // when it is full, it begins anew
+    static constexpr std::uint64_t file_limit = 65536;  // larger files are sent by sendfile
+    static constexpr std::uint64_t total_limit = 16'777'216;  // when it is full, it begins anew
     static constexpr std::chrono::seconds fresh{1};
 
     using Time = std::chrono::steady_clock::time_point;

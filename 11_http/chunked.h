@@ -113,19 +113,24 @@ private:
                 return fail("a chunk size of more than 63 bits");
             size_ = size_ * 16 + *digit;
             state_ = State::digits;
-        } else if (state_ == State::size) {
-            fail("a chunk size that is no hexadecimal number");
-        } else if (c == '\r' && state_ != State::blank) {
+        } else if (state_ == State::digits && c == '\r') {
             state_ = State::size_lf;
-        } else if (c == ';' || state_ == State::extension) {
-            if (!grammar::value[static_cast<unsigned char>(c)])
-                return fail("a control character in a chunk extension");
+        } else if (state_ == State::extension) {
+            extension(c);
+        } else if (state_ != State::size && c == ';') {
             state_ = State::extension;
-        } else if (c == ' ' || c == '\t') {
+        } else if (state_ != State::size && (c == ' ' || c == '\t')) {
             state_ = State::blank;  // a semicolon must follow: RFC 9112 §7.1.1
         } else {
             fail("a chunk size that is no hexadecimal number");
         }
+    }
+
+    void extension(char c) {
+        if (c == '\r')
+            state_ = State::size_lf;
+        else if (!grammar::value[static_cast<unsigned char>(c)])
+            fail("a control character in a chunk extension");
     }
 
     void trailer(char c) {

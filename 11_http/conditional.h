@@ -31,8 +31,8 @@ inline bool lists_etag(const Fields &fields, std::string_view name, std::string_
             const bool is_weak = rest.starts_with("W/");
             const std::size_t begin = is_weak ? 2 : 0;
             const std::size_t end =
-                begin < rest.size() && rest[begin] == '"' ? rest.find('"', begin + 1) : rest.npos;
-            if (end == rest.npos) {  // no tag: a comma, a blank, or nonsense that is passed over
+                begin < rest.size() && rest[begin] == '"' ? rest.find('"', begin + 1) : std::string_view::npos;
+            if (end == std::string_view::npos) {  // no tag: a comma, a blank, or nonsense that is passed over
                 rest.remove_prefix(1);
                 continue;
             }

@@ -99,12 +99,12 @@ inline std::string to_http_date(std::time_t time) {
 inline std::optional<std::time_t> parse_http_date(std::string_view text) {
     using namespace http_date;
     const std::size_t comma = text.find(',');
-    std::string_view rest = comma == text.npos ? text : text.substr(comma + 1);
+    std::string_view rest = comma == std::string_view::npos ? text : text.substr(comma + 1);
     std::tm time{};
     bool right = false;
     if (comma == 3)
         right = take(rest, " ") && take_day_and_time(rest, time, " ");
-    else if (comma != text.npos)  // "Sunday, 06-Nov-94 08:49:37 GMT", RFC 850
+    else if (comma != std::string_view::npos)  // "Sunday, 06-Nov-94 08:49:37 GMT", RFC 850
         right = comma >= 6 && comma <= 9 && take(rest, " ") && take_day_and_time(rest, time, "-");
     else if (rest.size() > 4)
         right = rest[3] == ' ' && (rest.remove_prefix(4), take_asctime(rest, time));

@@ -60,7 +60,7 @@ inline std::optional<Refusal> parse_field(std::string_view line, Field &field) {
     if (line.front() == ' ' || line.front() == '\t')
         return Refusal{400, "a folded field line"};  // RFC 9112 §5.2 [obs-fold]
     const std::size_t colon = line.find(':');
-    if (colon == line.npos)
+    if (colon == std::string_view::npos)
         return Refusal{400, "a field line without a colon"};
     field = {.name = line.substr(0, colon), .value = trimmed(line.substr(colon + 1))};
     if (!is_token(field.name))

@@ -44,7 +44,7 @@ public:
     }
 
 private:
-    static constexpr std::uint64_t turn_bound = 512 * 1024;
+    static constexpr std::uint64_t turn_bound = 524'288;
 
     Descriptor file_;
     FileVersion version_;

@@ -1,6 +1,7 @@
 // The characters and the little words of HTTP. RFC 9110 §5.6, RFC 9112 §2
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstdint>
@@ -26,7 +27,8 @@ constexpr bool is_alnum(unsigned char c) {
 constexpr Set alnum_and(std::string_view more) {
     Set set{};
     for (unsigned c = 0; c < set.size(); ++c)
-        set[c] = is_alnum(static_cast<unsigned char>(c)) || more.find(static_cast<char>(c)) != more.npos;
+        set[c] = is_alnum(static_cast<unsigned char>(c)) ||
+                 more.find(static_cast<char>(c)) != std::string_view::npos;
     return set;
 }
 
@@ -61,11 +63,7 @@ constexpr Set path = alnum_and("-._~!$()*+,;=:@/");
 
 // Whether `text` is made of members of `set` alone; so is the empty text.
 constexpr bool consists_of(std::string_view text, const grammar::Set &set) {
-    for (const char c : text) {
-        if (!set[static_cast<unsigned char>(c)])
-            return false;
-    }
-    return true;
+    return std::ranges::all_of(text, [&](char c) { return set[static_cast<unsigned char>(c)]; });
 }
 
 constexpr bool is_token(std::string_view text) {
@@ -90,7 +88,7 @@ constexpr bool same_word(std::string_view one, std::string_view other) {
 // `text` without blanks and tabs at its ends. RFC 9110 §5.6.3
 constexpr std::string_view trimmed(std::string_view text) {
     const std::size_t first = text.find_first_not_of(" \t");
-    if (first == text.npos)
+    if (first == std::string_view::npos)
         return {};
     return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
@@ -99,7 +97,7 @@ constexpr std::string_view trimmed(std::string_view text) {
 constexpr std::string_view take_until(std::string_view &rest, char separator) {
     const std::size_t at = rest.find(separator);
     const std::string_view part = rest.substr(0, at);
-    rest.remove_prefix(at == rest.npos ? rest.size() : at + 1);
+    rest.remove_prefix(at == std::string_view::npos ? rest.size() : at + 1);
     return part;
 }
 

@@ -90,7 +90,7 @@ static_assert(std::ranges::is_sorted(media_types, {}, &MediaType::extension));
 inline std::string_view media_type(std::string_view name) {
     std::array<char, 12> extension{};
     const std::size_t dot = name.rfind('.');
-    const std::string_view end = dot == name.npos ? std::string_view() : name.substr(dot + 1);
+    const std::string_view end = dot == std::string_view::npos ? std::string_view() : name.substr(dot + 1);
     if (end.size() > extension.size())
         return "application/octet-stream";
     std::ranges::transform(end, extension.begin(), lower);

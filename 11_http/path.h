@@ -62,7 +62,7 @@ inline ResolvedPath resolve_path(std::string_view target) {
             if (resolved.path.empty())
                 return ResolvedPath::refused({400, "a path that leads above the root"});
             const std::size_t slash = resolved.path.rfind('/');
-            resolved.path.resize(slash == resolved.path.npos ? 0 : slash);
+            resolved.path.resize(slash == std::string::npos ? 0 : slash);
         } else if (!resolved.directory && segment->front() == '.') {
             return ResolvedPath::refused({404, "no such file"});
         } else if (!resolved.directory) {

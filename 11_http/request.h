@@ -63,7 +63,8 @@ inline bool is_authority(std::string_view text) {
     std::size_t host_end = text.find(':');
     if (text.starts_with('[')) {
         host_end = text.find(']');
-        if (host_end == text.npos || !consists_of(text.substr(1, host_end - 1), grammar::alnum_and(":.")))
+        if (host_end == std::string_view::npos ||
+            !consists_of(text.substr(1, host_end - 1), grammar::alnum_and(":.")))
             return false;
         ++host_end;
     } else if (!consists_of(text.substr(0, host_end), grammar::host)) {

@@ -63,7 +63,7 @@ inline std::unique_ptr<FileBody> answer_open_file(Site &site, const Request &req
 inline void redirect_to_directory(const Request &request, Answer &answer, const std::string &path) {
     const std::size_t query = request.target.find('?');
     std::string location = "/" + encode_path(path) + "/";
-    if (query != request.target.npos)
+    if (query != std::string_view::npos)
         location += request.target.substr(query);
     answer.refuse({301, "a directory's path ends in a slash"}, [&] { answer.field("Location", location); });
 }

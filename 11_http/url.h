@@ -36,11 +36,11 @@ inline std::optional<Url> parse_url(std::string_view text) {
     if (!url.target.starts_with('/'))
         url.target.insert(0, "/");
     const std::size_t bracket = authority.find(']');
-    const std::size_t colon = authority.find(':', bracket == authority.npos ? 0 : bracket);
+    const std::size_t colon = authority.find(':', bracket == std::string_view::npos ? 0 : bracket);
     url.host = authority.substr(0, colon);
-    if (bracket != authority.npos)
+    if (bracket != std::string_view::npos)
         url.host = authority.substr(1, bracket - 1);
-    if (colon != authority.npos && colon + 1 < authority.size()) {
+    if (colon != std::string_view::npos && colon + 1 < authority.size()) {
         const auto port = parse_port(authority.substr(colon + 1));
         if (!port)
             return std::nullopt;

@@ -14,6 +14,7 @@ import contract
 import datagram_clients
 import datagram_contract
 import datagram_own
+import http_clients  # adds checks to the clients'
 import http_contract
 import own
 import own_pool  # noqa: F401  its checks are own's too
@@ -77,6 +78,8 @@ def http_subject(program, words, chapter, build, patience):
 def client_subject(program, words, chapter, build, patience):
     assert not words, "its checks play one connection"
     server = dict(map(reversed, chapter.pairs)).get(Path(program).name, chapter.pairs[-1][0])
+    if chapter.transport == "http":
+        return http_clients.HttpClientSubject([program], build.folder / chapter.name / server, chapter.client_capabilities, patience)
     place = PLACE["unix"] if chapter.transport == "unix" else ("--host", "{host}", *PLACE["tcp"])
     return ClientSubject([program, *place], build.folder / chapter.name / server, chapter.client_capabilities, patience)
 
