@@ -264,11 +264,22 @@ def queues_in_kernel(local_port, remote_port):
     return [int(size, 16) for size in fields[4].split(":")] if fields else [0, 0]
 
 
+def kernel_counter(table, group, name):
+    """What the kernel has counted since it began: netstat(8) -s."""
+    with open(f"/proc/net/{table}") as lines:
+        names, numbers = [line.split() for line in lines if line.startswith(f"{group}:")]
+    return int(dict(zip(names, numbers))[name])
+
+
 def time_waits_dropped():
-    """How many connections the kernel has forgotten at once instead of keeping them in TIME_WAIT, since it began."""
-    with open("/proc/net/netstat") as lines:
-        names, numbers = [line.split() for line in lines if line.startswith("TcpExt:")]
-    return int(dict(zip(names, numbers))["TCPTimeWaitOverflow"])
+    """How many connections the kernel has forgotten at once instead of keeping them in TIME_WAIT."""
+    return kernel_counter("netstat", "TcpExt", "TCPTimeWaitOverflow")
+
+
+def segments_sent_again():
+    """How many segments were sent a second time, since nothing answered the first one for 200 ms: on loopback, since
+    the machine was too busy."""
+    return kernel_counter("snmp", "Tcp", "RetransSegs")
 
 
 def quiet_port():
