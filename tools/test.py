@@ -27,7 +27,7 @@ def targets(folder, chapter, full=False):
     and plain too with --full, as the wrong programs. Nothing at all where no chapter is to be built."""
     chapters = [c.name for c in CHAPTERS if chapter in (None, c) and (c.threaded or folder != "build-tsan")]
     helpers = {"contract_tools": True, "bench": folder == "build", "faulty": full,
-               "unit": not chapter and (full or folder != "build")}
+               "unit": full or not chapter and folder != "build"}
     return chapters and [*chapters, *(name for name, asked in helpers.items() if asked)]
 
 
