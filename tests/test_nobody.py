@@ -120,18 +120,18 @@ def verdict(kind, check, program, builds, chapter):
     return ""
 
 
-@every_check("contract", "own", "passing", "datagram-contract", "datagram-own")
+@every_check("contract", "own", "passing", "http", "datagram-contract", "datagram-own")
 @pytest.mark.parametrize("name", ("dead", "asleep"))
 def test_no_server(name, kind, check, chapter, programs, builds):
     assert re.search(SAID_OF[name], verdict(kind, check, programs / name, builds, chapter), re.DOTALL)
 
 
-@every_check("contract", "own", "passing")
+@every_check("contract", "own", "passing", "http")
 def test_server_that_only_says_it_listens(kind, check, chapter, programs, builds, patient_start):
     assert re.search(SAID_OF["lying"], verdict(kind, check, programs / "lying", builds, chapter))
 
 
-@every_check("contract", "own", "passing")
+@every_check("contract", "own", "passing", "http")
 def test_mute_server(kind, check, chapter, programs, builds, patient_start):
     said = verdict(kind, check, programs / "mute", builds, chapter)
     assert bool(said) == (check.id not in PASSED_BY_MUTE), said

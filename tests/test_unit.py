@@ -16,7 +16,7 @@ DIFFS = sorted(Path(__file__).parent.glob("faulty/unit/*.diff"))
 
 
 @pytest.mark.parametrize("diff", [
-    pytest.param(diff, id=diff.stem, marks=pytest.mark.chapter(chapter.name))
+    pytest.param(diff, id=diff.stem, marks=[pytest.mark.chapter(chapter.name), pytest.mark.slow])
     for diff in DIFFS for chapter in CHAPTERS if f"--- a/{chapter.name}/" in diff.read_text()
 ])
 def test_fails_at_its_unit_test(diff, builds):

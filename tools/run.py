@@ -50,6 +50,9 @@ def running_server(chapter, folder, *options):
 
 
 def client_command(chapter, folder, server):
+    if chapter.transport == "http":
+        host, port = server.address
+        return [str(folder / chapter.name / "client"), "--post", "-", f"http://{host}:{port}/upper"]
     where = ("--path", server.path) if server.path else ("--port", str(server.address[1]))
     return [str(folder / chapter.name / "client"), *where]
 
