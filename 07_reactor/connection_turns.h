@@ -9,7 +9,7 @@ inline bool Connection::watch() {
 
 // [on-ready]
 inline void Connection::on_ready(Ready ready) {
-    ending_ |= ready.ending || ready.failed;
+    ending_ |= ready.ending;
     if (ready.writable && awaits_room_)
         on_writable();
     if (ready.readable && may_read())

@@ -30,8 +30,8 @@ struct Wants {
     bool write = false;
 };
 
-// What is true of a descriptor. `ending`: the peer's end of file has come, behind what is to be read. `failed`:
-// reset, or hung up; reading and writing say which.
+// What is true of a descriptor. `ending`: the peer's end of file has come, or its reset, behind what is to be read.
+// `failed`: its reset.
 struct Ready {
     bool readable, writable, ending, failed;
 };
@@ -130,6 +130,8 @@ inline void EventLoop::unwatch(int descriptor) {
     auto &watched = watched_[descriptor];
     epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, descriptor, nullptr);
     watched->over = true;
+    if (watched->again)
+        std::erase(again_, watched.get());
     retire(std::move(watched));
 }
 
@@ -189,11 +191,11 @@ inline void EventLoop::turn() {
         call(*watched, {.readable = true, .writable = true, .ending = false, .failed = false});
     }
     for (const epoll_event &event : std::span(events).first(std::max(count, 0))) {
-        const bool failed = event.events & (EPOLLERR | EPOLLHUP);
-        call(*static_cast<Watched *>(event.data.ptr), {.readable = failed || event.events & EPOLLIN,
-                                                       .writable = failed || event.events & EPOLLOUT,
-                                                       .ending = (event.events & EPOLLRDHUP) != 0,
-                                                       .failed = failed});
+        const bool over = event.events & (EPOLLERR | EPOLLHUP);  // reported unasked
+        call(*static_cast<Watched *>(event.data.ptr), {.readable = over || event.events & EPOLLIN,
+                                                       .writable = over || event.events & EPOLLOUT,
+                                                       .ending = over || event.events & EPOLLRDHUP,
+                                                       .failed = (event.events & EPOLLERR) != 0});
     }
     timers_.fire(now_);
     while (!retired_.empty())  // their destructors may retire more [retired]

@@ -238,7 +238,8 @@ void start(Conversation &conversation, std::size_t connections) {
 }  // namespace
 
 int main(int argc, char *argv[]) try {
-    std::size_t connections = 1, in_flight = SIZE_MAX;
+    std::size_t connections = 1;
+    std::size_t in_flight = SIZE_MAX;
     const auto count = [](std::size_t &number) {
         return [&number](std::string_view word) {
             number = parse_number<std::size_t>(word).value_or(0);

@@ -66,7 +66,7 @@ public:
     }
 
     // Queues `task` if there is room; never waits. False when there is none, or when the pool is shut down: the
-    // task is still the caller's. [try-submit]
+    // task is still the caller's then. [try-submit]
     bool try_submit(Task &task) {
         {
             const std::lock_guard lock(mutex_);
@@ -75,7 +75,7 @@ public:
             refused_ = queue_.full();
             if (refused_)
                 return false;
-            put(std::move(task));
+            put(std::exchange(task, nullptr));
         }
         not_empty_.notify_one();
         return true;

@@ -44,10 +44,10 @@ constexpr std::size_t window = 16;  // [window] on their way at once: a receive 
 constexpr Seconds longest_wait(60);  // doubling ends there: RFC 6298 §2
 
 struct Server {
-    Descriptor socket;
-    std::string name;
-    Seconds timeout;  // of the first try; each further one has twice as much
-    unsigned retries;
+    Descriptor socket{};
+    std::string name{};
+    Seconds timeout{0.2};  // of the first try; each further one has twice as much
+    unsigned retries = 5;
 };
 
 // A line of the input, or a piece of a long one.
@@ -137,11 +137,11 @@ std::string reason(const Server &server, const std::string &call) {
     return server.name + ": " + call + ": " + std::strerror(errno);
 }
 
-// Asks until all questions are answered, and returns the empty string; or why they are not. [ask]
+// Asks until all questions are answered, and returns the empty string; or why they are not.
 std::string ask(const Server &server, std::vector<Question> &questions) {
     std::array<char, 2 * piece_size> buffer;  // more than an answer takes
     std::size_t missing = questions.size();
-    Seconds wait = server.timeout;
+    Seconds wait = server.timeout;  // [ask]
     for (unsigned tries = 0; tries <= server.retries; ++tries, wait = std::min(2 * wait, longest_wait)) {
         for (const Question &asked : questions) {
             const std::string &datagram = asked.datagram;
@@ -160,7 +160,8 @@ std::string ask(const Server &server, std::vector<Question> &questions) {
         if (missing == 0)
             return "";
     }
-    return server.name + ": no answer in " + std::to_string(server.retries + 1) + " tries";
+    return server.name + ": no answer in " + std::to_string(server.retries + 1) +
+           (server.retries == 0 ? " try" : " tries");
 }
 
 // Prints the answers in the order of the questions, up to the first that is missing. Throws std::runtime_error
@@ -178,33 +179,39 @@ void print(const std::vector<Question> &questions, const std::string &failure) {
                                  " and all after it are lost");
 }
 
+// --timeout and --retries, stored where they are told to.
+ExtraOption timeout_option(Seconds &timeout) {
+    return {.name = "timeout",
+            .argument = "SECONDS",
+            .accepts = "a number above 0 and up to 60",
+            .help = "for the first try, 0.2 unless told otherwise; doubled for each further one",
+            .take = [&timeout](const char *word) {
+                timeout = Seconds(parse_number<double>(word).value_or(0));
+                return timeout > Seconds(0) && timeout <= longest_wait;
+            }};
+}
+
+ExtraOption retries_option(unsigned &retries) {
+    return {.name = "retries",
+            .argument = "NUMBER",
+            .accepts = "a number from 0 to 65535",
+            .help = "of further tries, 5 unless told otherwise",
+            .take = [&retries](const char *word) {
+                const auto number = parse_number<std::uint16_t>(word);
+                retries = number.value_or(0);
+                return number.has_value();
+            }};
+}
+
 }  // namespace
 
 int main(int argc, char *argv[]) try {
-    Seconds timeout(0.2);
-    unsigned retries = 5;
-    const ExtraOption timeout_option{
-        .name = "timeout",
-        .argument = "SECONDS",
-        .accepts = "a number above 0 and up to 60",
-        .help = "for the first try, 0.2 unless told otherwise; doubled for each further one",
-        .take = [&](const char *word) {
-            timeout = Seconds(parse_number<double>(word).value_or(0));
-            return timeout > Seconds(0) && timeout <= longest_wait;
-        }};
-    const ExtraOption retries_option{.name = "retries",
-                                     .argument = "NUMBER",
-                                     .accepts = "a number from 0 to 65535",
-                                     .help = "of further tries, 5 unless told otherwise",
-                                     .take = [&](const char *word) {
-                                         const auto number = parse_number<std::uint16_t>(word);
-                                         retries = number.value_or(0);
-                                         return number.has_value();
-                                     }};
-    const Address address =
-        parse_options(argc, argv, "client", default_port, std::array{timeout_option, retries_option});
+    Server server;
+    const std::array extra{timeout_option(server.timeout), retries_option(server.retries)};
+    const Address address = parse_options(argc, argv, "client", default_port, extra);
     std::signal(SIGPIPE, SIG_IGN);
-    const Server server{socket_to(address), to_text(address), timeout, retries};
+    server.name = to_text(address);
+    server.socket = socket_to(address);
     Input input;
     for (std::vector<Question> questions; !(questions = next_questions(input)).empty();) {
         const std::string failure = ask(server, questions);

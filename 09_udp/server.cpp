@@ -27,8 +27,7 @@
 namespace {
 
 constexpr std::uint16_t default_port = 8000;
-constexpr std::size_t largest_datagram =
-    65527;  // over IPv6, where UDP's length counts 8 bytes of header: RFC 768
+constexpr std::size_t largest_datagram = 65527;  // what is left of 16 bits of length beside 8 bytes: RFC 768
 
 // A socket that takes the datagrams for `address`; the caller owns it. Says so on stdout once it does.
 // Throws std::system_error, "cannot listen on ADDRESS: CALL: REASON". udp(7), bind(2)

@@ -38,7 +38,7 @@ public:
 
     // Whether the file at the path is the one that was made.
     [[nodiscard]] bool is_there() const noexcept {
-        struct stat there {};
+        struct stat there = {};
         return lstat(path_.c_str(), &there) == 0 && there.st_dev == made_.st_dev &&
                there.st_ino == made_.st_ino;
     }
@@ -51,7 +51,7 @@ public:
 
 private:
     std::string path_;
-    struct stat made_ {};
+    struct stat made_ = {};
 };
 
 // A socket that queues clients, and the files that go with it: none when its name is abstract. The first named is
@@ -68,21 +68,27 @@ struct Listener {
     }
 };
 
-// Takes the lock beside `path`, which the kernel gives back however this process ends. Throws when another has it.
-// flock(2) [lock]
+// Opens the file `name` and locks it, until that descriptor is closed, however this process ends. Throws when another
+// has it. `made` is what stat says of it. flock(2)
+inline Descriptor locked(const std::string &name, struct stat &made, const std::string &failure) {
+    const int flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC;
+    Descriptor lock(check(open(name.c_str(), flags, 0600), failure + "open " + name));
+    const int taken = flock(lock.get(), LOCK_EX | LOCK_NB);
+    if (taken == -1 && errno == EWOULDBLOCK)
+        throw std::runtime_error(failure + "another server has it, and " + name);
+    check(taken, failure + "flock");
+    check(fstat(lock.get(), &made), failure + "fstat");
+    if (!S_ISREG(made.st_mode) || made.st_size != 0)
+        throw std::runtime_error(failure + name + " is no lock: it is not empty");
+    return lock;
+}
+
+// Takes the lock beside `path`. Whoever has it may look at the path and change it; nobody else does. [lock]
 inline void take_lock(Listener &listener, const std::string &path, const std::string &failure) {
     const std::string name = path + ".lock";
     for (;;) {
-        const int flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC;
-        listener.lock = Descriptor(check(open(name.c_str(), flags, 0600), failure + "open " + name));
-        const int locked = flock(listener.lock.get(), LOCK_EX | LOCK_NB);
-        if (locked == -1 && errno == EWOULDBLOCK)
-            throw std::runtime_error(failure + "another server has it, and " + name);
-        check(locked, failure + "flock");
-        struct stat made {};
-        check(fstat(listener.lock.get(), &made), failure + "fstat");
-        if (!S_ISREG(made.st_mode) || made.st_size != 0)
-            throw std::runtime_error(failure + name + " is no lock: it is not empty");
+        struct stat made = {};
+        listener.lock = locked(name, made, failure);
         OwnFile file(name, made);
         if (file.is_there()) {  // or else its last owner has removed it since we opened it
             listener.lock_file = std::move(file);
@@ -92,13 +98,13 @@ inline void take_lock(Listener &listener, const std::string &path, const std::st
 }
 
 // Removes a socket at the address that nobody listens on any more, and nothing else. Throws when there is
-// something else. [take-over]
+// something else.
 inline void remove_leftover(const UnixAddress &address, const std::string &failure) {
     const std::string path = path_of(address);
-    struct stat there {};
+    struct stat there = {};
     if (lstat(path.c_str(), &there) == -1)
         return;  // nothing is there, or bind will say what is wrong
-    if (!S_ISSOCK(there.st_mode))
+    if (!S_ISSOCK(there.st_mode))  // [take-over]
         throw std::runtime_error(failure + "what is there is no socket");
     const Descriptor probe(check(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0), failure + "socket"));
     if (connect(probe.get(), &address.any, address.size) == 0 || errno == EAGAIN)  // EAGAIN: its queue is full
@@ -109,15 +115,15 @@ inline void remove_leftover(const UnixAddress &address, const std::string &failu
 }
 
 // Binds `socket`; the file that this makes is the caller's to remove. bind gives it the mode 0777, less the umask.
-// That belongs to all threads: call this before there is a second one. umask(2), unix(7) [mode]
+// That belongs to all threads: call this before there is a second one. umask(2), unix(7)
 inline OwnFile bind_to(const Descriptor &socket, const UnixAddress &address, mode_t mode,
                        const std::string &failure) {
-    const mode_t before = umask(0777 & ~mode);
+    const mode_t before = umask(0777 & ~mode);  // [mode]
     const int bound = bind(socket.get(), &address.any, address.size);
     umask(before);
     check(bound, failure + "bind");
     const std::string path = path_of(address);
-    struct stat made {};
+    struct stat made = {};
     if (!path.empty())
         check(lstat(path.c_str(), &made), failure + "lstat");
     return {path, made};

@@ -31,6 +31,8 @@
 #include <utility>
 #include <vector>
 
+#include "10_unix_socket/unix_address.h"
+#include "10_unix_socket/unix_stream.h"
 #include "wrap/address.h"
 #include "wrap/check.h"
 #include "wrap/descriptor.h"
@@ -51,6 +53,7 @@ constexpr int patience_ms = 10000;  // without a byte from the server, it is tak
 
 struct Options {
     std::string host = "127.0.0.1";
+    UnixAddress path = unnamed;  // instead of host and port, when it names something
     unsigned port = 9999;
     unsigned connections = 100;
     unsigned idle = 0;
@@ -58,6 +61,7 @@ struct Options {
     unsigned pipeline = 1;
     double seconds = 1;
     double warm_up = 0.2;
+    bool udp = false;
     bool json = false;
     bool marks = false;
 };
@@ -107,24 +111,28 @@ constexpr const char *usage =
     "usage: load [OPTION]...\n"
     "  --host HOST      IPv4 or IPv6 address, 127.0.0.1 unless told otherwise\n"
     "  --port PORT      9999 unless told otherwise\n"
+    "  --path PATH      instead of both, a path or @name\n"
     "  --connections N  that send and receive (100)\n"
     "  --idle N         connections besides, on which nothing is said (0)\n"
     "  --size N         bytes in a message (64)\n"
     "  --pipeline N     messages in flight on each connection (1)\n"
     "  --seconds S      measured (1)\n"
     "  --warm-up S      before that, not measured (0.2)\n"
+    "  --udp            datagrams, a message each; one that is lost is an error\n"
     "  --json           one JSON object instead of text\n"
     "  --marks          before that, the lines 'begin' and 'end' when the measured time does\n";
 
 Options parse_options(int argc, char *argv[]) {
     static const option known[] = {{"host", required_argument, nullptr, 'h'},
                                    {"port", required_argument, nullptr, 'p'},
+                                   {"path", required_argument, nullptr, 'u'},
                                    {"connections", required_argument, nullptr, 'c'},
                                    {"idle", required_argument, nullptr, 'i'},
                                    {"size", required_argument, nullptr, 's'},
                                    {"pipeline", required_argument, nullptr, 'l'},
                                    {"seconds", required_argument, nullptr, 't'},
                                    {"warm-up", required_argument, nullptr, 'w'},
+                                   {"udp", no_argument, nullptr, 'd'},
                                    {"json", no_argument, nullptr, 'j'},
                                    {"marks", no_argument, nullptr, 'm'},
                                    {"help", no_argument, nullptr, '!'},
@@ -137,6 +145,11 @@ Options parse_options(int argc, char *argv[]) {
                 break;
             case 'p':
                 options.port = number("port", optarg, 1U, 65535U);
+                break;
+            case 'u':
+                if (!parse_unix_address(optarg))
+                    reject("--path: '" + std::string(optarg) + "' is not a path or @name of 1 to 107 bytes");
+                options.path = *parse_unix_address(optarg);
                 break;
             case 'c':
                 options.connections = number("connections", optarg, 1U, 1000000U);
@@ -156,6 +169,9 @@ Options parse_options(int argc, char *argv[]) {
             case 'w':
                 options.warm_up = number("warm-up", optarg, 0.0, 3600.0);
                 break;
+            case 'd':
+                options.udp = true;
+                break;
             case 'j':
                 options.json = true;
                 break;
@@ -171,6 +187,8 @@ Options parse_options(int argc, char *argv[]) {
     }
     if (optind != argc)
         reject("unexpected argument '" + std::string(argv[optind]) + "'");
+    if (options.udp && (options.pipeline > 1 || options.size > 65507))
+        reject("--udp: one message in flight, and no more than 65507 bytes");
     return options;
 }
 
@@ -194,7 +212,8 @@ void choose_source(Load &load, const Descriptor &descriptor) {
 Descriptor open_one(Load &load, const Address &server) {
     const bool loopback = server.any.sa_family == AF_INET && ntohl(server.v4.sin_addr.s_addr) >> 24 == 127;
     for (;;) {
-        Descriptor descriptor(check(socket(server.any.sa_family, SOCK_STREAM, 0), "socket"));
+        Descriptor descriptor(
+            check(socket(server.any.sa_family, load.options.udp ? SOCK_DGRAM : SOCK_STREAM, 0), "socket"));
         if (load.own_sources)
             choose_source(load, descriptor);
         load.source += load.own_sources;
@@ -299,13 +318,17 @@ void open_all(Load &load) {
     const auto server = parse_address(load.options.host.c_str(), load.options.port);
     if (!server)
         reject("--host: '" + load.options.host + "' is not an IPv4 or IPv6 address");
+    const auto open = [&load, &server] {
+        const UnixAddress &path = load.options.path;
+        return name_of(path).empty() ? open_one(load, *server) : connect_to(path, unnamed);
+    };
     std::mt19937 random(1);
     make_noise(load, random);
     for (unsigned i = 0; i < load.options.idle; ++i)
-        load.idle.push_back(open_one(load, *server));
+        load.idle.push_back(open());
     load.connections.reserve(load.options.connections);
     for (unsigned i = 0; i < load.options.connections; ++i) {
-        load.connections.push_back({.descriptor = open_one(load, *server),
+        load.connections.push_back({.descriptor = open(),
                                     .start = random() % period,
                                     .began = std::vector<Clock::time_point>(load.options.pipeline)});
         watch(load, i, false, EPOLL_CTL_ADD);

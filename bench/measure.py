@@ -4,7 +4,7 @@
   bench/measure.py --build build --rounds 8 --connections 100 --seconds 0.5 floor 06 "06 --trigger edge" libuv
 
 A server is `floor`, a peer in bench/peers/, a chapter's number or name, or a path; words after it are passed on. The
-first one is what the others are held against. The server has the last core, the load and this script the first.
+first one is what the others are held against, unless --against names another. The server has the last core, the load and this script the first.
 Each round asks all servers, in an order of its own; a ratio is taken within a round, so that what disturbs the
 machine for a while disturbs both sides of it. A measurement in which somebody else wanted the cores (server and load
 had to wait for theirs, or the hypervisor was elsewhere, for more than --calm of the time) is repeated, and how many were
@@ -106,9 +106,10 @@ def measure_in_calm(build, words, load, cores, options):
             return found | {"repeated": repeated}
 
 
-def show(rounds):
-    """The table: for each server its CPU a message and its ratio to the first, with their spread."""
-    first, *_ = names = list(rounds[0])
+def show(rounds, against):
+    """The table: for each server its CPU a message and its ratio to `against`, with their spread."""
+    names = list(rounds[0])
+    first = against or names[0]
     repeated = sum(found["repeated"] for one in rounds for found in one.values())
     print(f"{len(rounds)} rounds ({repeated} measurements repeated, since they were disturbed); CPU in µs a message: median "
           f"(quartiles); ratio to {first}: median (quartiles) [95 % interval of the median]; the load's own CPU a message")
@@ -129,20 +130,22 @@ def main():
     parser.add_argument("--calm", type=float, default=0.08, help="share of the time, 0.08 unless told otherwise")
     parser.add_argument("--time", type=float, default=600, help="seconds, after which no measurement begins")
     parser.add_argument("--save", type=Path)
+    parser.add_argument("--against", metavar="SERVER")
     parser.add_argument("--join", type=Path, nargs="+")
     parser.add_argument("--idle", default="0", help="idle connections; 'NAME @ N' gives one server N of its own")
     for option, value in (("connections", "100"), ("size", "64"), ("pipeline", "1"), ("seconds", "0.5"), ("warm-up", "0.1")):
         parser.add_argument(f"--{option}", default=value)
+    parser.add_argument("--udp", action="store_true", help="datagrams: floor_udp 09 \"floor_udp --batch 16\"")
     parser.add_argument("servers", nargs="*")
     options = parser.parse_args()
     if options.join:
         rounds = [json.loads(line) for file in options.join for line in file.read_text().splitlines()]
-        return show(rounds)
+        return show(rounds, options.against)
     raise_descriptor_limit()
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, set(cores[:-1]) or set(cores))  # and with it the load, which we start
     load = [word for name in ("connections", "size", "pipeline", "seconds", "warm_up")
-            for word in ("--" + name.replace("_", "-"), str(getattr(options, name)))]
+            for word in ("--" + name.replace("_", "-"), str(getattr(options, name)))] + ["--udp"] * options.udp
     options.deadline = time.monotonic() + options.time
     rounds = []
     for number in range(options.rounds):
@@ -161,7 +164,7 @@ def main():
                 print(json.dumps(rounds[-1]), file=file)
     if not rounds:
         raise SystemExit("measure: the time is up before the first round was complete")
-    show(rounds)
+    show(rounds, options.against)
 
 
 if __name__ == "__main__":

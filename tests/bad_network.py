@@ -128,7 +128,7 @@ def bad_kernel_network():
     within = network_of_its_own()
     reasons = []
     for means, rules in (("netem", NETEM), ("nftables", NFTABLES)):
-        words = [*within, "sh", "-c", f'{rules}\n[ $? = 0 ] && exec "$0" "$@"']
+        words = [*within, "sh", "-c", f'PATH=$PATH:/usr/sbin:/sbin\n{rules}\n[ $? = 0 ] && exec "$0" "$@"']
         tried = subprocess.run([*words, "true"], capture_output=True, text=True, check=False)
         if tried.returncode == 0:
             return words, means

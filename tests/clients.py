@@ -16,7 +16,7 @@ from own import (OPTIONS, complaint, ipv6_or_cannot_tell, judge_bad_command_line
                  silent_on_stdout)
 from peer import name_of, upper
 from process import wait_until
-from subject import readable
+from subject import PlayedServer, readable
 
 ladder = Ladder()
 check = ladder.check
@@ -352,3 +352,65 @@ def killed(subject):
         expect_bytes(client.read(6), b"HELLO\n", "what it printed")
         expect_visit(subject, server)
         client.stop(how)
+
+
+# ---- many requests in flight
+
+
+def play_several(subject, connections, *words):
+    """The client with so many connections, and the other end of each."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = subject.client(listener.getsockname(), words=("--connections", str(connections), *words))
+        servers = []
+        for number in range(connections):
+            wait_until(lambda: readable(listener, 0) or not client.alive(), subject.patience,
+                       lambda: f"it makes {number} connections, not {connections}")
+            if not readable(listener, 0):
+                raise Failed(f"it ends (exit code {client.popen.returncode}) after {number} connections")
+            servers.append(PlayedServer(listener.accept()[0], subject.patience))
+            subject.peers.append(servers[-1])
+    return client, servers
+
+
+@check("client-in-flight", "With --in-flight N it sends N requests on each connection and no more; the next goes where an "
+       "answer has come", needs="client-pieces", capability="in-flight")
+def in_flight(subject):
+    client, servers = play_several(subject, 3, "--in-flight", "2")
+    client.type(b"".join(b"request %d\n" % number for number in range(8)))
+    sent = sorted(line for server in servers for line in server.receive(20).splitlines())
+    if sent != [b"request %d" % number for number in range(6)]:
+        raise Failed(f"requests 0 to 5 were due, two on each connection, not {sent}")
+    if any(readable(server.socket, LATE) for server in servers):
+        raise Failed("a third request is sent on a connection on which two are not answered yet")
+    servers[1].send(b"REQUEST ")  # not all of an answer yet, whichever request it was
+    if any(readable(server.socket, LATE) for server in servers):
+        raise Failed("a third request is sent when part of an answer has come")
+
+
+@check("client-in-order", "Whichever connection is answered first, the answers are printed in the order of the input",
+       needs="client-in-flight", capability="in-flight")
+def in_order(subject):
+    client, servers = play_several(subject, 3, "--in-flight", "1")
+    client.type(b"".join(b"request %d\n" % number for number in range(6)))
+    client.end_input()
+    of = {server: server.receive(10) for server in servers}
+    for number in (2, 3, 4, 5):  # each comes where the last was answered
+        server = next(server for server in servers if of[server] == b"request %d\n" % number)
+        server.send(upper(of[server]))
+        of[server] = server.receive(10) if number < 5 else b""
+    if client.printed():
+        raise Failed("something is printed before the first request is answered")
+    for server in servers:
+        server.send(upper(of[server]))
+        server.receive_to_end()
+        server.close()
+    expect_success(client, b"".join(b"REQUEST %d\n" % number for number in range(6)))
+
+
+@check("client-in-flight-options", "--help names --connections and --in-flight too, and what they cannot take is refused "
+       "with exit 2 and one line that names it", needs="client-bad-options", capability="in-flight")
+def in_flight_options(subject):
+    options = ("--connections", "--in-flight")
+    judge_help(subject, options)
+    judge_bad_command_lines(subject, [((option, word), f"'{word}'") for option in options
+                                      for word in ("0", "-1", "10001", "many", "")])

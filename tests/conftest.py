@@ -1,6 +1,7 @@
 """Fixtures and options. The build folders come by --build, once or more; --full adds the slow checks."""
 
 import os
+import signal
 import sys
 
 import pytest
@@ -20,6 +21,10 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     raise_descriptor_limit()
+    # Whoever is started in a script's background ignores SIGINT, and so would all that is started here: exec(2) keeps
+    # what is ignored, and forgets a handler.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     folders = config.getoption("--build") or [ROOT / "build"]
     try:
         config.builds = Builds(folders)
@@ -42,3 +47,11 @@ def pytest_collection_modifyitems(config, items):
 @pytest.fixture(scope="session")
 def builds(request):
     return request.config.builds
+
+
+@pytest.fixture(scope="session")
+def plain(builds):
+    """The folder of the plain build, on which all that is no check of a ladder runs its programs."""
+    if not builds.of("plain"):
+        pytest.skip("it wants a plain build, and none is given")
+    return builds.of("plain")[0].folder

@@ -1,8 +1,8 @@
 """The other end of a conversation in datagrams, as the tests play it, and what is judged by it: a server, or a
 client of ours.
 
-On one machine nothing is lost unless a receive buffer is full, and what one socket sends another arrives in its order. So
-"there is no answer" needs no time to pass: the answer to something that is sent later comes first.
+On one machine nothing is lost unless a receive buffer is full, and what one socket sends another arrives in its
+order. So "there is no answer" needs no time to pass: the answer to something that is sent later comes first.
 """
 
 import os
@@ -54,6 +54,11 @@ class DatagramPeer:
         error = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if error:
             raise Failed(f"cannot be reached: {os.strerror(error)}")
+
+    def reaches_somebody(self):
+        """Whether a socket takes what is sent to the address."""
+        self.socket.send(b"is anybody there?\n")
+        return not self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
 
     def receive(self):
         """The next datagram."""

@@ -53,8 +53,8 @@ def interactive(subject):
     expect_success(client, b"")
 
 
-@check("udp-client-upper", "Its input comes back in upper case, however it ends, and it ends with exit 0 and nothing on "
-       "stderr", needs="udp-client-interactive", capability="datagram-client")
+@check("udp-client-upper", "Its input comes back in upper case, however it ends, and it ends with exit 0 and nothing "
+       "on stderr", needs="udp-client-interactive", capability="datagram-client")
 def upper_case(subject):
     for said in (b"hello\nthe last line has no end", b"hello\n\n\n", b"x", b""):
         converse(subject, said)
@@ -88,8 +88,8 @@ def ipv6(subject):
 # ---- what it sends
 
 
-@check("udp-client-lines", "A line is a datagram, a longer one goes in pieces of 1,400 bytes, and the number before each "
-       "is new", needs="udp-client-interactive", capability="datagram-client")
+@check("udp-client-lines", "A line is a datagram, a longer one goes in pieces of 1,400 bytes, and the number before "
+       "each is new", needs="udp-client-interactive", capability="datagram-client")
 def lines(subject):
     client, server = subject.play("--timeout", "60")
     numbers = []
@@ -127,8 +127,9 @@ def asks_again(subject):
     expect_success(client, b"HELLO\n")
 
 
-@check("udp-client-gives-up", "After the last retry it ends with exit 1 and one line: the address, and from which line on "
-       "all are lost; what comes before that is printed", needs="udp-client-asks-again", capability="datagram-client")
+@check("udp-client-gives-up", "After the last retry it ends with exit 1 and one line: the address, and from which "
+       "line on all are lost; what comes before that is printed", needs="udp-client-asks-again",
+       capability="datagram-client")
 def gives_up(subject):
     for answered in ((1, 2, 4), (2, 3), (1, 2, 3, 4, 5)):
         said = [b"line %d\n" % number for number in range(1, 7)]
@@ -149,21 +150,24 @@ def gives_up(subject):
                 pass
 
 
-@check("udp-client-refused", "Where nobody listens it says so at once, in one line with the address, and ends with exit "
-       "1", capability="datagram-client")
+@check("udp-client-refused", "Where nobody listens it says so at once, in one line with the address, and ends with "
+       "exit 1", capability="datagram-client")
 def refused(subject):
     port = quiet_port()
-    client = subject.tell(("127.0.0.1", port), "--timeout", "60")
-    client.type(b"hello\n")
-    line = complaint(client, 1, subject.patience)
-    wanted = f"client: nobody listens on 127.0.0.1:{port}: line 1 and all after it are lost\n"
-    if line != wanted:
-        raise Failed(f"it says {line!r}, not {wanted!r}")
-    silent_on_stdout(client)
+    for ends in (True, False):
+        client = subject.tell(("127.0.0.1", port), "--timeout", "60")
+        client.type(b"hello\n")
+        if ends:
+            client.end_input()
+        line = complaint(client, 1, subject.patience)
+        wanted = f"client: nobody listens on 127.0.0.1:{port}: line 1 and all after it are lost\n"
+        if line != wanted:
+            raise Failed(f"it says {line!r}, not {wanted!r}")
+        silent_on_stdout(client)
 
 
-@check("udp-client-server-dies", "When its server ends meanwhile it says so in the same way, and what had come is printed",
-       needs="udp-client-refused", capability="datagram-client")
+@check("udp-client-server-dies", "When its server ends meanwhile it says so in the same way, and what had come is "
+       "printed", needs="udp-client-refused", capability="datagram-client")
 def server_dies(subject):
     server = subject.serve()
     client = subject.tell(server.address, "--timeout", "60")
@@ -237,11 +241,12 @@ def judge_what_came(client, said, name, patience):
     if code == 0:
         expect_bytes(printed, upper(said), "what it printed")
         return True
-    found = re.fullmatch(f"client: {re.escape(name)}: no answer in \\d+ tries: line (\\d+) and all after it are lost\n",
-                         client.log)
+    found = re.fullmatch(f"client: {re.escape(name)}: no answer in \\d+ (?:try|tries): "
+                         "line (\\d+) and all after it are lost\n", client.log)
     if code != 1 or not found:
         raise Failed(f"exit code 0, or 1 and what is lost in one line expected, not {code} and {client.log!r}")
-    expect_bytes(printed, upper(b"".join(said.splitlines(True)[:int(found[1]) - 1])), "what it printed before it gave up")
+    before = b"".join(said.splitlines(True)[:int(found[1]) - 1])
+    expect_bytes(printed, upper(before), "what it printed before it gave up")
     return False
 
 
@@ -256,8 +261,8 @@ def through_relay(subject, seed, lines, *words):
     return whole, relay
 
 
-@check("udp-client-bad-network", "Where 30 % are lost, 10 % come twice, and they overtake each other, all lines come back "
-       "right, or are said to be lost", needs="udp-client-late", capability="datagram-client")
+@check("udp-client-bad-network", "Where 30 % are lost, 10 % come twice, and they overtake each other, all lines come "
+       "back right, or are said to be lost", needs="udp-client-late", capability="datagram-client")
 def bad_network(subject):
     for seed in (2, 4, 7):  # with which no line takes more than seven tries
         whole, relay = through_relay(subject, seed, 48, "--timeout", "0.005", "--retries", "30")
@@ -273,7 +278,7 @@ def bad_network(subject):
        needs="udp-client-late", capability="datagram-client")
 def kernel_network(subject):
     within, _ = bad_kernel_network()
-    server = subject.clears(Server([*within, subject.server, "--port", "8000"], subject.patience))
+    server = subject.clears(Server([*within, subject.server, "--port", "8000", "--verbose"], subject.patience))
     entered = ["nsenter", "--target", str(server.pid), "--net"]
     if os.geteuid() != 0:
         entered += ["--user", "--preserve-credentials"]
@@ -284,6 +289,7 @@ def kernel_network(subject):
             command = [*entered, subject.command[0], "--timeout", "0.002", "--retries", retries]
             client = subject.clears(Client(command, 4 * subject.patience, stdin=file))
         whole += judge_what_came(client, said, "127.0.0.1:8000", 4 * subject.patience)
+    expect_visit(subject, server)
     if not whole:
         raise Failed("it always gave up")
 
@@ -320,6 +326,7 @@ def reader_gone(subject):
     client = subject.client(server.address)
     client.type(b"hello\n")
     close_its_output(client, b"H")
+    expect_visit(subject, server)
     client.type(b"are you there?\n")
     with paper(b"much to say\n" * 100_000) as file:
         talkative = subject.client(server.address, stdin=file)
@@ -337,8 +344,8 @@ def help_(subject):
     judge_help(subject, ("--host", "--port", "--timeout", "--retries"))
 
 
-@check("udp-client-bad-options", "A command line that it cannot take ends it with exit 2 and one line that names the word",
-       capability="datagram-client")
+@check("udp-client-bad-options", "A command line that it cannot take ends it with exit 2 and one line that names the "
+       "word", capability="datagram-client")
 def bad_options(subject):
     more = [((f"--{name}", word), f"'{word}'") for name, words in
             (("timeout", ("0", "-1", "nan", "inf", "61", "1s", "")), ("retries", ("-1", "65536", "1.5", "many", "")))

@@ -180,7 +180,7 @@ def leaves_nothing(subject):
     wait_until(lambda: server.holdings() == at_first, subject.patience,
                lambda: f"it held {at_first}, and holds {server.holdings()} after 1,200 peers")
     grown = server.memory() - memory
-    if grown > 1 << 19:
+    if grown > 1 << 18:
         raise Failed(f"1,000 peers left {grown >> 10} KiB of memory behind")
 
 

@@ -48,7 +48,8 @@ extern "C" int pthread_create(pthread_t *thread, const pthread_attr_t *attribute
 }
 
 // NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name)
-extern "C" ssize_t recvfrom(int socket, void *buffer, size_t size, int flags, sockaddr *peer, socklen_t *length) {
+extern "C" ssize_t recvfrom(int socket, void *buffer, size_t size, int flags, sockaddr *peer,
+                            socklen_t *length) {
     const ssize_t received = next<decltype(recvfrom)>("recvfrom")(socket, buffer, size, flags, peer, length);
     if (received == -1 || !switched_on("FAULT_RECVFROM"))
         return received;

@@ -475,9 +475,12 @@ def pass_connection(subject):
         ours.sendall(b"before, ")
         with theirs:
             passes(subject, process, theirs)
+        said = []
+        wait_until(lambda: said.append(process.more_output()) or "".join(said) == "before, ", subject.patience,
+                   lambda: f"it prints {''.join(said)!r}, not 'before, '")
         with contextlib.suppress(BrokenPipeError):  # then it has not printed this
             ours.sendall(b"and after")
-    expect_printed(subject, process, b"before, and after")
+    expect_printed(subject, process, b"and after")
 
 
 def expect_complaint(subject, process, words):

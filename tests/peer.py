@@ -5,10 +5,13 @@ raises Failed, which says what was awaited.
 """
 
 import contextlib
+import fcntl
 import os
+import select
 import selectors
 import socket
 import struct
+import termios
 import time
 
 from check import Failed, expect_bytes, show
@@ -87,6 +90,20 @@ class Peer:
             raise Failed(f"the server takes no more input: stuck for {self.patience:g} s in {show(data)}") from None
         except OSError as error:
             raise Failed(f"sending {show(data)}: {error.strerror}") from None
+
+    def await_delivery(self):
+        """Waits until all that was sent is on the server's side, whether the server reads it or not. tcp(7), SIOCOUTQ"""
+        deadline = time.monotonic() + self.patience
+        while left := struct.unpack("i", fcntl.ioctl(self.socket, termios.TIOCOUTQ, bytes(4)))[0]:
+            if time.monotonic() > deadline:
+                raise Failed(f"{left} bytes do not reach the server in {self.patience:g} s")
+            time.sleep(0.001)
+
+    def has_news(self):
+        """Whether there is something to read: an answer, or an end."""
+        waiter = select.poll()
+        waiter.register(self.socket, select.POLLIN)
+        return bool(waiter.poll(0))
 
     def receive(self, size):
         """Exactly `size` bytes."""
@@ -247,11 +264,22 @@ def queues_in_kernel(local_port, remote_port):
     return [int(size, 16) for size in fields[4].split(":")] if fields else [0, 0]
 
 
+def kernel_counter(table, group, name):
+    """What the kernel has counted since it began: netstat(8) -s."""
+    with open(f"/proc/net/{table}") as lines:
+        names, numbers = [line.split() for line in lines if line.startswith(f"{group}:")]
+    return int(dict(zip(names, numbers))[name])
+
+
 def time_waits_dropped():
-    """How many connections the kernel has forgotten at once instead of keeping them in TIME_WAIT, since it began."""
-    with open("/proc/net/netstat") as lines:
-        names, numbers = [line.split() for line in lines if line.startswith("TcpExt:")]
-    return int(dict(zip(names, numbers))["TCPTimeWaitOverflow"])
+    """How many connections the kernel has forgotten at once instead of keeping them in TIME_WAIT."""
+    return kernel_counter("netstat", "TcpExt", "TCPTimeWaitOverflow")
+
+
+def segments_sent_again():
+    """How many segments were sent a second time, since nothing answered the first one for 200 ms: on loopback, since
+    the machine was too busy."""
+    return kernel_counter("snmp", "Tcp", "RetransSegs")
 
 
 def quiet_port():

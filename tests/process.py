@@ -57,6 +57,12 @@ def members(session):
     return found
 
 
+def stands_still(pid):
+    """Whether no thread of `pid` runs: each is stopped, by a signal or by who traces it, or has ended."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/stat")
+    return all(task.read_text().rpartition(")")[2].split()[0] in "TtZX" for task in tasks)
+
+
 class Process:
     """A program that leads a session of its own. Its stderr goes to a file; its stdout is a pipe."""
 
@@ -79,7 +85,8 @@ class Process:
     @property
     def log(self):
         """All it has written to stderr so far."""
-        return os.pread(self.log_file.fileno(), 1 << 20, 0).decode(errors="replace")
+        descriptor = self.log_file.fileno()
+        return os.pread(descriptor, os.fstat(descriptor).st_size, 0).decode(errors="replace")
 
     def sanitizer_report(self):
         """The log when a sanitizer complained in it, else empty."""
@@ -148,13 +155,13 @@ class Process:
 
     @contextlib.contextmanager
     def frozen(self, pids=None):
-        """Stops its processes (or only `pids`), and lets them go on at the end of the block."""
+        """Stops its processes (or only `pids`), and lets them go on at the end of the block. Inside it every thread of
+        theirs stands still: the signal is only a request, and wakes who sleeps in a call before it stops him."""
         pids = pids or self.processes()
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
-        try:  # the signal is sent, which is not to say that it has been heard: they may run on for a moment
-            wait_until(lambda: all(state in "TtXZ" for pid, state in members(self.pid).items() if pid in pids), 4.0,
-                       "stopped, it runs on")
+        try:
+            wait_until(lambda: all(map(stands_still, pids)), 8.0, "SIGSTOP does not stop it")
             yield
         finally:
             for pid in pids:

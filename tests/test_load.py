@@ -1,18 +1,26 @@
 """The load generator: it counts right, checks every byte, and costs less than what it measures."""
 
 import json
+import re
+import socket
+import statistics
 import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
 
 import pytest
 
+from chapters import ROOT
 from process import Server
 
 pytestmark = pytest.mark.chapter("06_epoll")
 
 
 @pytest.fixture
-def folder(builds):
-    return builds.for_check(True, False)[0].folder
+def folder(plain):
+    return plain
 
 
 @pytest.fixture
@@ -39,8 +47,99 @@ def figures(result):
 def test_measures(folder, server, words):
     found = figures(load(folder, server.address[1], "--json", "--seconds", "0.3", "--warm-up", "0.1", *words))
     assert found["checked"] >= found["measured"] > 0
-    assert abs(found["messages_per_second"] - found["measured"] / 0.3) < 1
+    assert abs(found["messages_per_second"] - found["answered"] / 0.3) < 1
     assert 0 < found["p50_us"] <= found["p99_us"] <= found["p99_9_us"] <= found["max_us"] < 10e6
+
+
+def test_percentiles_are_exact_and_late_answers_count(folder, server):
+    """One message in flight on each of ten connections when the server stops for 0.3 s: ten of all those samples are
+    that late, the slowest of them included in every figure that reaches so far, though the measured time ends before."""
+    words = ["--json", "--marks", "--connections", "10", "--seconds", "0.5", "--warm-up", "0"]
+    command = [folder / "bench" / "load", "--port", str(server.address[1]), *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout.readline() == "begin\n"
+        with server.frozen():
+            time.sleep(0.7)
+        assert running.stdout.readline() == "end\n"
+        found = json.loads(running.stdout.read())
+    assert running.returncode == 0
+    late = 10 / found["measured"]
+    assert found["max_us"] > 500_000
+    for name, part in (("p50_us", 0.5), ("p99_us", 0.99), ("p99_9_us", 0.999)):
+        if abs(part - (1 - late)) * found["measured"] > 10:  # not at the border itself
+            assert (found[name] > 500_000) == (part > 1 - late), name
+    assert found["answered"] < found["measured"]  # the ten came back too late to be part of the rate
+
+
+def test_pipeline_keeps_as_many_in_flight(folder):
+    """A server that answers nobody gets N messages on a connection, and not a byte more."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        command = [folder / "bench" / "load", "--port", str(listener.getsockname()[1]), "--connections", "1",
+                   "--size", "10", "--pipeline", "7"]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
+            connection, _ = listener.accept()
+            with connection:
+                connection.settimeout(5)
+                got = connection.recv(10)
+                while len(got) < 70:
+                    got += connection.recv(1000)
+                assert len(got) == 70
+                connection.sendall(got[:10].upper())  # one answer makes room for one message
+                assert len(connection.recv(1000)) == 10
+            assert running.wait(5) == 1
+            assert "of a connection" in running.stderr.read()
+
+
+def namespace(*command):
+    """The command in a network of its own, where 127.0.0.1 is up and the kernel chooses among 200 ports."""
+    script = "ip link set lo up && echo 40000 40199 > /proc/sys/net/ipv4/ip_local_port_range && exec \"$@\""
+    return ["unshare", "--map-root-user", "--net", "sh", "-c", script, "-", *map(str, command)]
+
+
+def test_more_connections_than_the_kernel_has_ports(folder):
+    if subprocess.run(namespace("true"), capture_output=True).returncode:
+        pytest.skip("no network namespace may be made here")
+    script = ('"$1" --port 9999 --verbose >"$3/ready" 2>"$3/log" & server=$!; until [ -s "$3/ready" ]; do :; done; '
+              'for run in 1 2; do "$2" --connections 1000 --idle 500 --seconds 0.1 --json --port 9999 || break; done; '
+              'kill $server')
+    programs = folder / "06_epoll" / "server", folder / "bench" / "load"
+    with tempfile.TemporaryDirectory() as place:
+        result = subprocess.run(namespace("sh", "-c", script, "-", *programs, place), text=True,
+                                capture_output=True, timeout=60)
+        log = Path(place, "log").read_text()
+    assert result.returncode == 0, result.stderr
+    assert len(result.stdout.splitlines()) == 2  # at once after the first, the same ports are free again
+    came = re.findall(r"(127\.0\.0\.\d+):(\d+) connected", log)
+    assert len(came) == 3000
+    assert {"127.0.0.1", "127.0.0.2"} == {host for host, _ in came}
+    assert all(40000 <= int(port) <= 40199 for host, port in came if host == "127.0.0.1")
+
+
+def test_leaves_no_time_wait(folder, server):
+    result = load(folder, server.address[1], "--connections", "50", "--seconds", "0.1")
+    assert result.returncode == 0
+    sockets = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    port = f":{server.address[1]:04X}"
+    assert not [row for row in sockets if row[3] == "06" and (row[1].endswith(port) or row[2].endswith(port))]
+
+
+def test_more_than_a_process_may_have(folder):
+    result = subprocess.run(["sh", "-c", 'ulimit -n 100; exec "$0" --connections 60 --idle 50', folder / "bench" / "load"],
+                            text=True, capture_output=True)
+    assert result.returncode == 2
+    assert result.stderr == "load: --connections and --idle: 110 take more descriptors than a process may have here, 100\n"
+
+
+@pytest.mark.chapter("10_unix_socket")
+def test_measures_on_a_path(folder, tmp_path):
+    path = str(tmp_path / "serv.socket")
+    server = Server([folder / "10_unix_socket" / "server", "--path", path], patience=8.0, path=path)
+    try:
+        result = subprocess.run([folder / "bench" / "load", "--path", path, "--json", "--seconds", "0.3"], text=True,
+                                capture_output=True, timeout=60)
+        assert figures(result)["measured"] > 0
+    finally:
+        server.kill()
 
 
 def test_text_says_the_same_as_json(folder, server):
@@ -76,7 +175,7 @@ def test_nobody_there(folder, server):
 
 
 @pytest.mark.parametrize("words", [["--size", "0"], ["--connections", "x"], ["--seconds", "-1"], ["--host", "nobody"],
-                                   ["--port", "65536"], ["word"], ["--unknown"]], ids=" ".join)
+                                   ["--port", "65536"], ["--path", "@"], ["word"], ["--unknown"]], ids=" ".join)
 def test_bad_words(folder, words):
     result = load(folder, 9, *words)
     assert result.returncode == 2 and words[-1] in result.stderr and len(result.stderr.splitlines()) == 1
@@ -91,3 +190,31 @@ def test_costs_no_more_than_the_bare_loop(folder):
         assert found["load_cpu_us_per_message"] < (floor.cpu() - before) / found["checked"] * 1e6 * 1.5
     finally:
         floor.kill()
+
+
+def measure(folder, *words):
+    command = [sys.executable, ROOT / "bench" / "measure.py", "--build", folder, "--seconds", "0.1", *map(str, words)]
+    return subprocess.run(command, text=True, capture_output=True, timeout=60)
+
+
+def test_measuring_side_by_side(folder, tmp_path):
+    saved = tmp_path / "rounds"
+    found = measure(folder, "--calm", "9", "--rounds", "2", "--save", saved, "floor", "06 --trigger edge", "06 @ 50")
+    assert found.returncode == 0, found.stderr
+    head, *rows = found.stdout.splitlines()
+    assert head.startswith("2 rounds (0 measurements repeated")
+    assert [row[:24].strip() for row in rows] == ["floor", "06 --trigger edge", "06 @ 50"]
+    assert "1.000 (1.000-1.000) [1.000-1.000]" in rows[0]
+    assert measure(folder, "--join", saved).stdout == found.stdout
+    ratios = [one["06 @ 50"]["server"] / one["floor"]["server"] for one in map(json.loads, saved.read_text().splitlines())]
+    assert f"{statistics.median(ratios):.3f} (" in rows[2]
+
+
+@pytest.mark.parametrize("words, reason", [(["--calm", "9", "01_echoes"], "the round failed"),
+                                           (["--calm", "-1", "--time", "0.1", "floor"], "the time is up")],
+                         ids=["wrong bytes", "never calm"])
+def test_no_number_is_made_up(folder, words, reason):
+    *options, server = words
+    program = folder / "tests" / "faulty" / server
+    found = measure(folder, *options, program if program.exists() else server)
+    assert found.returncode == 1 and reason in found.stderr and not found.stdout

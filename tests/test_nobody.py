@@ -20,7 +20,8 @@ from sweep import KINDS
 pytestmark = pytest.mark.slow  # two hundred waits for what never comes
 
 SOON = 0.15  # seconds of patience: none of these programs ever does what is waited for
-DEPEND_ON_THE_MACHINE = {"ipv6", "default-port", "client-ipv6"}  # only these may be unable to tell
+DEPEND_ON_THE_MACHINE = {"ipv6", "default-port", "client-ipv6", "udp-ipv6", "udp-default-port", "udp-unanswerable",
+                         "udp-client-ipv6", "udp-client-kernel-network"}  # only these may be unable to tell
 EVERYTHING = frozenset().union(*(c.capabilities for c in CHAPTERS))
 ANY_CHAPTER = {  # of each transport
     chapter.transport: dataclasses.replace(chapter, capabilities=EVERYTHING) for chapter in CHAPTERS
@@ -43,12 +44,19 @@ while True:
     WAIT
 """
 
+SPEAKING_UDP = SPEAKING.replace("AF_INET)", "AF_INET, socket.SOCK_DGRAM)").replace(
+    "listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)\n", "").replace(
+    str(ANY_CHAPTER["tcp"].port), str(ANY_CHAPTER["udp"].port))
+
 PROGRAMS = {
     # in the server's place
     "dead": "#!/bin/sh\necho 'no such luck' >&2\nexit 3\n",
     "asleep": "#!/bin/sh\nexec sleep 1000\n",
     "lying": SPEAKING.replace("LISTEN", "").replace("WAIT", "signal.pause()"),
     "mute": SPEAKING.replace("LISTEN", "listener.listen(1000)").replace("WAIT", "held.append(listener.accept())"),
+    "lying-udp": SPEAKING_UDP.replace("LISTEN\n", "").replace("while", "listener.close()\nwhile").replace(
+        "WAIT", "signal.pause()"),
+    "mute-udp": SPEAKING_UDP.replace("LISTEN\n", "").replace("WAIT", "signal.pause()"),
     # in the client's place, and asleep too
     "true": "#!/bin/sh\nexit 0\n",
     "cat": "#!/bin/sh\nexec cat\n",
@@ -60,12 +68,15 @@ SAID_OF = {
     "dead": r"died before it was ready \(exit code 3\): no such luck|expected, not 3.*no such luck",
     "asleep": r"not ready after|still running after",
     "lying": r"cannot connect|still running after|no socket listens|one line on stderr expected",
+    "lying-udp": r"cannot be reached|still running after|no socket is bound|one line on stderr expected",
 }
 
 # What a server that accepts and never answers may pass.
 PASSED_BY_MUTE = {
     "starts": "it asks for a listener, and no more",
     "default-port": "that it listens must do: nobody here can talk to it in its own network namespace",
+    "udp-starts": "it asks that somebody be there, and no more",
+    "udp-default-port": "that a socket is bound must do: nobody here can talk to it in its own network namespace",
 }
 
 
@@ -90,7 +101,8 @@ def every_check(*kinds):
     return pytest.mark.parametrize("kind, check, chapter", [
         pytest.param(KINDS[kind], check, chapter, id=f"{transport}-{check.id}")
         for kind in kinds for check in KINDS[kind].ladder for transport, chapter in ANY_CHAPTER.items()
-        if check.capability.removesuffix("-client") not in ANY_CHAPTER.keys() - {transport}
+        if (transport == "udp") == kind.startswith("datagram")
+        and check.capability.removesuffix("-client") not in ANY_CHAPTER.keys() - {transport}
     ])
 
 
@@ -108,7 +120,7 @@ def verdict(kind, check, program, builds, chapter):
     return ""
 
 
-@every_check("contract", "own", "passing", "http")
+@every_check("contract", "own", "passing", "http", "datagram-contract", "datagram-own")
 @pytest.mark.parametrize("name", ("dead", "asleep"))
 def test_no_server(name, kind, check, chapter, programs, builds):
     assert re.search(SAID_OF[name], verdict(kind, check, programs / name, builds, chapter), re.DOTALL)
@@ -126,7 +138,19 @@ def test_mute_server(kind, check, chapter, programs, builds, patient_start):
     assert "not ready" not in said
 
 
-@every_check("clients")
+@every_check("datagram-contract", "datagram-own")
+def test_server_of_datagrams_that_only_says_it_listens(kind, check, chapter, programs, builds, patient_start):
+    assert re.search(SAID_OF["lying-udp"], verdict(kind, check, programs / "lying-udp", builds, chapter))
+
+
+@every_check("datagram-contract", "datagram-own")
+def test_mute_server_of_datagrams(kind, check, chapter, programs, builds, patient_start):
+    said = verdict(kind, check, programs / "mute-udp", builds, chapter)
+    assert bool(said) == (check.id not in PASSED_BY_MUTE), said
+    assert "not ready" not in said
+
+
+@every_check("clients", "datagram-clients")
 @pytest.mark.parametrize("name", ("true", "cat", "upper", "asleep"))
 def test_client_of_no_server(name, kind, check, chapter, programs, builds, patient_start):
     assert verdict(kind, check, programs / name, builds, chapter), f"{name} passes"

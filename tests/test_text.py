@@ -104,12 +104,11 @@ def test_translation(english, chinese):
 
 
 @pytest.mark.parametrize("path, block", transcripts())
-def test_transcript(path, block, builds, tmp_path):
-    plain = builds.of("plain")
-    reason = text.obstacle(block) if plain else "the commands are run on a plain build, and none is given"
+def test_transcript(path, block, plain, tmp_path):
+    reason = text.obstacle(block)
     if reason:
         pytest.skip(reason)
-    text.workplace(tmp_path, ROOT, plain[0].folder)
+    text.workplace(tmp_path, ROOT, plain)
     complaints = text.transcript_complaints(block, tmp_path)
     report(complaints and [f"{path.relative_to(ROOT)}, line {block.at}:", *complaints])
 

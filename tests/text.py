@@ -367,11 +367,20 @@ def may_trace():
     return works(["strace", "-o", os.devnull, "true"])
 
 
+@functools.cache
+def may_filter():
+    """Whether nftables is there and the kernel takes a rule that drops at random."""
+    rule = "add table ip t; add chain ip t c; add rule ip t c numgen random mod 100 < 30 drop"
+    return bool(network()) and works([*network(), "nft", rule])
+
+
 def obstacle(block):
     """What keeps a transcript from being typed here, or nothing."""
     typed = "\n".join(line for step in steps_of(block) for line in step.typed)
     if re.search(r"\bstrace\b", typed) and not may_trace():
         return "strace may not trace here"
+    if re.search(r"\bnft\b", typed) and not may_filter():
+        return "nftables is not here, or may not drop at random"
     if re.search(r"\bss -|/proc/net\b|\bnc .*-p ", typed) and not network():
         return "it wants a network of its own, and no namespace may be made here"
     return ""

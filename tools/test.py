@@ -26,8 +26,9 @@ def targets(folder, chapter, full=False):
     """What is built in a folder: under ThreadSanitizer only the chapters with threads; the unit tests under sanitizers,
     and plain too with --full, as the wrong programs. Nothing at all where no chapter is to be built."""
     chapters = [c.name for c in CHAPTERS if chapter in (None, c) and (c.threaded or folder != "build-tsan")]
-    helpers = ["contract_tools"] + ["bench"] * (folder == "build") + ["unit"] * (not chapter and (full or folder != "build")) + ["faulty"] * full
-    return chapters and [*chapters, *helpers]
+    helpers = {"contract_tools": True, "bench": folder == "build", "faulty": full,
+               "unit": full or not chapter and folder != "build"}
+    return chapters and [*chapters, *(name for name, asked in helpers.items() if asked)]
 
 
 def unit_tests(folder):
