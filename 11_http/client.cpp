@@ -121,7 +121,7 @@ void on_input(Transfer &transfer) {
     want_input(transfer);
 }
 
-// Says on a terminal how far it has got. [progress]
+// Says on a terminal how far it has got. [shows-progress]
 void show_progress(Transfer &transfer) {
     const auto &length = transfer.answer.head().length;
     std::fprintf(stderr, "\r%.1f MB sent, %.1f MB", static_cast<double>(transfer.sent) / 1e6,

@@ -62,7 +62,7 @@ def test_help_fits_one_screen(words):
     lines = ended.stdout.decode().splitlines()
     assert ended.returncode == 0
     assert len(lines) < 24 and max(map(len, lines)) <= 80
-    assert all(f"./lab {command}" in ended.stdout.decode() for command in ("run", "test", "diff", "doctor", "help"))
+    assert all(f"./lab {command}" in ended.stdout.decode() for command in ("run", "test", "diff", "fuzz", "doctor", "help"))
 
 
 def test_an_unknown_command_is_refused():
