@@ -25,6 +25,7 @@ class Chapter:
     threaded: bool = False  # judged under ThreadSanitizer too
     transport: str = "tcp"  # or "unix"; a group of checks too, those about such addresses
     pairs: tuple = (("server", "client"),)  # the programs; the last pair is what children descend from
+    has_text: bool = True  # False: the code stands, its text is still to be written
     variants: tuple = ()  # words with which the contract judges the first pair's server once more
 
     @property
@@ -121,6 +122,7 @@ CHAPTERS = (
         idea_zh="回调、事件循环、定时器、空闲超时、优雅退出",
         port=8080,
         parent="06_epoll",
+        has_text=False,
         capabilities=REACTOR,
         client_capabilities=frozenset({"client", "duplex"}),
     ),
@@ -133,6 +135,7 @@ CHAPTERS = (
         port=9999,
         parent="07_reactor",
         threaded=True,
+        has_text=False,
         capabilities=REACTOR | {"pool"},
         client_capabilities=frozenset({"client", "duplex", "in-flight"}),
     ),
