@@ -9,7 +9,7 @@
 #include <string>
 #include <system_error>
 
-#include "grammar.h"
+#include "11_http/grammar.h"
 
 constexpr std::size_t chunk_line_limit = 1024;  // bytes of a chunk's size line, its extensions among them
 constexpr std::size_t trailer_limit = 8192;  // bytes of all trailer fields

@@ -7,10 +7,10 @@
 #include <string>
 #include <string_view>
 
-#include "date.h"
-#include "fields.h"
-#include "range.h"
-#include "request.h"
+#include "11_http/date.h"
+#include "11_http/fields.h"
+#include "11_http/range.h"
+#include "11_http/request.h"
 
 // What a file is known by: a change of it changes one of these.
 struct Validators {

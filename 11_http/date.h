@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "grammar.h"
+#include "11_http/grammar.h"
 
 namespace http_date {
 

@@ -6,7 +6,7 @@
 #include <optional>
 #include <string_view>
 
-#include "grammar.h"
+#include "11_http/grammar.h"
 
 struct Field {
     std::string_view name, value;

@@ -5,7 +5,7 @@
 #include <array>
 #include <string_view>
 
-#include "grammar.h"
+#include "11_http/grammar.h"
 
 struct MediaType {
     std::string_view extension;

@@ -9,9 +9,9 @@
 #include <optional>
 #include <string_view>
 
-#include "fields.h"
-#include "grammar.h"
-#include "request.h"
+#include "11_http/fields.h"
+#include "11_http/grammar.h"
+#include "11_http/request.h"
 
 constexpr std::size_t request_line_limit = 8192;  // beyond: 414, RFC 9112 §3 [limits]
 constexpr std::size_t field_line_limit = 8192;  // beyond, or more than Fields::limit lines: 431, RFC 6585 §5

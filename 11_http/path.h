@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "grammar.h"
+#include "11_http/grammar.h"
 
 // The byte that "%41" stands for, the two digits given; empty when they are none. RFC 3986 §2.1
 inline std::optional<char> decode_percent(std::string_view digits) {

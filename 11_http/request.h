@@ -5,8 +5,8 @@
 #include <optional>
 #include <string_view>
 
-#include "fields.h"
-#include "grammar.h"
+#include "11_http/fields.h"
+#include "11_http/grammar.h"
 
 enum class Method : std::uint8_t { get, head, post, options, other };
 
