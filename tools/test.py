@@ -11,7 +11,7 @@ from build import build
 from common import CHAPTERS, ROOT, USAGE, Trouble, call, find_chapter, say
 
 FOLDERS = {"build": (), "build-asan": ("-Db_sanitize=address,undefined",), "build-tsan": ("-Db_sanitize=thread",)}
-HELPERS = ["contract_tools", "faulty", "bench"]
+HELPERS = ["contract_tools", "faulty", "bench", "unit"]
 
 
 def targets(folder, chapter):
@@ -19,7 +19,7 @@ def targets(folder, chapter):
     if folder != "build-tsan":
         return [chapter.name, *HELPERS] if chapter else []
     threaded = [c.name for c in CHAPTERS if c.threaded and chapter in (None, c)]
-    return threaded and [*threaded, *HELPERS] + ([] if chapter else ["unit"])
+    return threaded and [*threaded, *HELPERS]
 
 
 def unit_tests(folder):

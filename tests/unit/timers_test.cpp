@@ -202,43 +202,67 @@ struct Model {
     }
 };
 
+// A queue and its model, to which the same is done.
+struct Both {
+    explicit Both(int timers) : model{std::vector<std::optional<Time>>(timers)}, set(timers) {
+        real.reserve(timers);
+        for (int i = 0; i < timers; ++i)
+            real.push_back(fresh(i));
+    }
+
+    std::unique_ptr<Timer> fresh(int i) {
+        return std::make_unique<Timer>(queue, [this, i] { fired.push_back(set[i]); });
+    }
+    void put(int i, Time deadline) {
+        set[i] = deadline;
+        real[i]->set(deadline);
+        model.deadlines[i] = deadline;
+    }
+    void cancel(int i) {
+        real[i]->cancel();
+        model.deadlines[i].reset();
+    }
+    void replace(int i) {
+        real[i] = fresh(i);
+        model.deadlines[i].reset();
+    }
+    void fire() {
+        queue.fire(now);
+        EXPECT_EQ(fired, model.fire(now));
+        fired.clear();
+    }
+
+    TimerQueue queue;
+    Model model;
+    std::vector<Time> set;
+    std::vector<Time> fired;
+    std::vector<std::unique_ptr<Timer>> real;
+    Time now = start;
+};
+
 class AnySequence : public testing::TestWithParam<unsigned> {};
 
 TEST_P(AnySequence, IsAsTheModelSays) {
     std::mt19937 random(GetParam());
     const auto below = [&](int bound) { return std::uniform_int_distribution(0, bound - 1)(random); };
     constexpr int timers = 20;
-    TimerQueue queue;
-    Model model{std::vector<std::optional<Time>>(timers)};
-    std::vector<Time> fired;
-    std::array<Time, timers> set{};
-    std::vector<std::unique_ptr<Timer>> real;
-    for (int i = 0; i < timers; ++i)
-        real.push_back(std::make_unique<Timer>(queue, [&, i] { fired.push_back(set[i]); }));
-    Time now = start;
-    for (int step = 0; step < 1000; ++step) {
+    Both both(timers);
+    for (int step = 0; step < 1000 && !HasFailure(); ++step) {
         const int i = below(timers);
         const int what = below(10);
-        if (what < 6) {
-            set[i] = now + below(100) * 1ms;
-            real[i]->set(set[i]);
-            model.deadlines[i] = set[i];
-        } else if (what < 7) {
-            real[i]->cancel();
-            model.deadlines[i].reset();
-        } else if (what < 8) {
-            real[i] = std::make_unique<Timer>(queue, [&, i] { fired.push_back(set[i]); });
-            model.deadlines[i].reset();
-        } else {
-            now += below(40) * 1ms;
-            queue.fire(now);
-            ASSERT_EQ(fired, model.fire(now)) << "step " << step;
-            fired.clear();
+        if (what < 6)
+            both.put(i, both.now + below(100) * 1ms);
+        else if (what < 7)
+            both.cancel(i);
+        else if (what < 8)
+            both.replace(i);
+        else
+            both.fire();
+        both.now += below(10) * 1ms;
+        if (what % 3 == 0) {  // not each time, or what is left behind is put right at once
+            EXPECT_EQ(both.queue.next(), both.model.next()) << "step " << step;
         }
-        if (below(3) == 0) {  // not each time, or what is left behind is put right at once
-            ASSERT_EQ(queue.next(), model.next()) << "step " << step;
-        }
-        ASSERT_EQ(real[i]->is_set(), model.deadlines[i].has_value()) << "step " << step;
+        EXPECT_EQ(both.real[i]->is_set(), both.model.deadlines[i].has_value()) << "step " << step;
     }
 }
 
