@@ -116,7 +116,7 @@ CHAPTERS = (
     ),
     Chapter(
         name="07_reactor",
-        model="an event loop with callbacks",
+        model="one loop, callbacks",
         model_zh="事件循环加回调",
         idea="callbacks, an event loop, timers, idle timeout, graceful stop",
         idea_zh="回调、事件循环、定时器、空闲超时、优雅退出",
@@ -128,7 +128,7 @@ CHAPTERS = (
     ),
     Chapter(
         name="08_threadpool",
-        model="an event loop and a pool of workers",
+        model="a loop and workers",
         model_zh="事件循环加线程池",
         idea="a bounded queue, min/max workers, a manager",
         idea_zh="有界队列、最少与最多的工作线程、管理者",
@@ -141,7 +141,7 @@ CHAPTERS = (
     ),
     Chapter(
         name="09_udp",
-        model="one socket, a datagram at a time",
+        model="a datagram at a time",
         model_zh="一个套接字，一次一个数据报",
         idea="datagrams: no connection, no order, no promise",
         idea_zh="数据报：没有连接，没有顺序，没有保证",
@@ -153,7 +153,7 @@ CHAPTERS = (
     ),
     Chapter(
         name="10_unix_socket",
-        model="a thread per client, on a path",
+        model="a thread each, a path",
         model_zh="每个客户端一个线程，地址是路径",
         idea="a path as the address; credentials",
         idea_zh="用路径作地址；对方的身份",

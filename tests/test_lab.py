@@ -185,7 +185,7 @@ def test_run_shows_every_chapter():
     ended = lab("run", env={**os.environ, "COLUMNS": "80"})
     lines = ended.stdout.decode().splitlines()
     assert ended.returncode == 0, ended.stdout.decode()
-    assert sum("listening on 127.0.0.1:" in line for line in lines) == len(CHAPTERS)
+    assert sum("listening on " in line for line in lines) == len(CHAPTERS)
     rows = lines[-len(CHAPTERS):]
     for chapter, row in zip(CHAPTERS, rows):
         assert row.split()[0] == chapter.name and chapter.model in row and row.split()[-1] == "right"
@@ -418,7 +418,7 @@ def test_the_table_in_the_readmes_is_fresh():
 ])
 def test_a_stale_table_is_found_and_mended(readmes, name, cell):
     fresh = (readmes / name).read_text()
-    assert all(f"[{chapter.name}]({chapter.name}/{name})" in fresh for chapter in CHAPTERS)
+    assert all(f"[{chapter.name}]({chapter.name}/{name if chapter.has_text else str()})" in fresh for chapter in CHAPTERS)
     (readmes / name).write_text(fresh.replace(f"| {cell} |", "| one of old |"))
     with pytest.raises(Trouble, match=f"{name}: .* stale"):
         table.main(["--check"], readmes)
@@ -590,7 +590,7 @@ def test_doctor_names_what_is_missing(bare, tmp_path):
 
 def test_ci_does_nothing_that_a_user_could_not():
     commands = [line for line in (ROOT / ".ci/run").read_text().splitlines() if line and not line.startswith("#")]
-    assert len(commands) == 1 and commands[0].endswith("exec ./lab test --full")
+    assert len(commands) == 1 and commands[0].endswith("exec ./lab test")
     steps = [line.split("run:")[1].strip() for line in (ROOT / ".github/workflows/ci.yml").read_text().splitlines()
              if "run:" in line]
     assert set(steps) == {"./.ci/run"}

@@ -197,6 +197,7 @@ def measure(folder, *words):
     return subprocess.run(command, text=True, capture_output=True, timeout=60)
 
 
+@pytest.mark.slow
 def test_measuring_side_by_side(folder, tmp_path):
     saved = tmp_path / "rounds"
     found = measure(folder, "--calm", "9", "--rounds", "2", "--save", saved, "floor", "06 --trigger edge", "06 @ 50")
@@ -210,6 +211,7 @@ def test_measuring_side_by_side(folder, tmp_path):
     assert f"{statistics.median(ratios):.3f} (" in rows[2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words, reason", [(["--calm", "9", "01_echoes"], "the round failed"),
                                            (["--calm", "-1", "--time", "0.1", "floor"], "the time is up")],
                          ids=["wrong bytes", "never calm"])
