@@ -122,7 +122,6 @@ CHAPTERS = (
         idea_zh="回调、事件循环、定时器、空闲超时、优雅退出",
         port=8080,
         parent="06_epoll",
-        has_text=False,
         capabilities=REACTOR,
         client_capabilities=frozenset({"client", "duplex"}),
     ),
