@@ -25,7 +25,6 @@ class Chapter:
     threaded: bool = False  # judged under ThreadSanitizer too
     transport: str = "tcp"  # or "unix"; a group of checks too, those about such addresses
     pairs: tuple = (("server", "client"),)  # the programs; the last pair is what children descend from
-    has_text: bool = True  # False: the code stands, its text is still to be written
     variants: tuple = ()  # words with which the contract judges the first pair's server once more
 
     @property
@@ -134,7 +133,6 @@ CHAPTERS = (
         port=9999,
         parent="07_reactor",
         threaded=True,
-        has_text=False,
         capabilities=REACTOR | {"pool"},
         client_capabilities=frozenset({"client", "duplex", "in-flight"}),
     ),

@@ -34,7 +34,7 @@ def changed(chapter):
 def table(headings, text, fields):
     rows = [headings, ["---"] * len(headings)]
     for chapter in CHAPTERS:
-        link = f"[{chapter.name}]({chapter.name}/{text if chapter.has_text else ''})"
+        link = f"[{chapter.name}]({chapter.name}/{text})"
         rows.append([link, *(getattr(chapter, field) for field in fields), lines(chapter), changed(chapter)])
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
