@@ -41,7 +41,9 @@ def lineage(chapter):
 def transcripts():
     for chapter, path, _ in chapter_texts():
         for number, block in enumerate(Text(path).of("console") if path.exists() else []):
-            yield pytest.param(path, block, marks=marks(chapter), id=f"{name(chapter)}-{number}")
+            wants_wrong_programs = any("tests/faulty/" in line for line in block.lines)
+            yield pytest.param(path, block, marks=marks(chapter) + [pytest.mark.slow] * wants_wrong_programs,
+                               id=f"{name(chapter)}-{number}")
 
 
 def programs():
