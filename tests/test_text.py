@@ -302,6 +302,11 @@ def test_late_output_is_awaited_and_no_process_is_left(tmp_path):
     assert not left.exists() or left.read_text().rpartition(") ")[2][0] in "ZX"
 
 
+def test_half_a_line_is_not_taken_for_one(tmp_path):
+    halves = Text("made.md", "```console\n$ (printf half; sleep 0.3; echo) &\nhalf\n$ echo done\ndone\n```\n")
+    report(text.transcript_complaints(halves.of("console")[0], tmp_path))
+
+
 def test_what_bash_says_of_its_jobs_is_left_out(tmp_path):
     jobs = Text("made.md", "```console\n$ sleep 1000 &\n$ kill %1; wait\n$ (exit 3) &\n$ wait\n$ echo done\ndone\n```\n")
     report(text.transcript_complaints(jobs.of("console")[0], tmp_path))

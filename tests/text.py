@@ -332,6 +332,10 @@ class Shell:
         """Whether bash has said that it wants another command."""
         return self.PROMPT.encode() in self.bytes
 
+    def at_line_end(self):
+        """Whether no line stands half on the terminal, which a terminal may hand over in two pieces."""
+        return self.bytes.endswith((b"\n", self.PROMPT.encode()))
+
     @property
     def shown(self):
         """The lines that the terminal has shown since the last command was typed."""
@@ -404,7 +408,7 @@ def transcript_complaints(block, folder, patience=10, limit=60):
             expected += [*typed, *step.shown]
             shell.type(step.typed)
             ended = shell.wait(shell.prompted, limit)
-            if ended and shell.wait(lambda: matches(step.shown, shell.shown), patience):
+            if ended and shell.wait(lambda: shell.at_line_end() and matches(step.shown, shell.shown), patience):
                 got += [*typed, *step.shown]
                 continue
             got += [*typed, *as_expected(step.shown, shell.shown)]
