@@ -12,7 +12,8 @@ from check import Failed, expect_bytes
 from clients import expect_failure, expect_success, expect_visit, paper
 from http_contract import HttpSubject
 from own import complaint, ipv6_or_cannot_tell, judge_help, silent_on_stdout
-from peer import upper
+from peer import queues_in_kernel, upper
+from process import wait_until
 from process import Server
 from subject import Client, ClientSubject, readable
 
@@ -153,8 +154,11 @@ def any_split(subject):
     answer = OK + b"Transfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\n\r\n"
     client, server = subject.play()
     server.receive(1)
+    ends = server.socket.getpeername()[1], server.port
     for byte in answer:
         server.send(bytes([byte]))
+        wait_until(lambda: not client.alive() or queues_in_kernel(*ends)[1] == 0, subject.patience,
+                   "it does not read what has come")
     expect_success(client, b"hello")
 
 

@@ -213,7 +213,7 @@ class Peer:
         except OSError as error:
             raise Failed(f"{error.strerror} after {sent} bytes sent and {received} received") from None
 
-    def flood(self, limit, stall=0.2):
+    def flood(self, limit, stall=0.3):
         """Sends without reading until the server has taken nothing for `stall` seconds, or `limit` bytes are out.
         Returns how many went; flooded() is their answer."""
         sent = 0
