@@ -107,7 +107,7 @@ class Peer:
 
     def receive(self, size):
         """Exactly `size` bytes."""
-        got = b""
+        got = bytearray()
         while len(got) < size:
             try:
                 piece = self.socket.recv(size - len(got))
@@ -118,7 +118,7 @@ class Peer:
             if not piece:
                 raise Failed(f"the server closed: {size} bytes expected, got {show(got)}")
             got += piece
-        return got
+        return bytes(got)
 
     def receive_to_end(self):
         """All that comes before the server's end of file."""
