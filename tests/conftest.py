@@ -10,17 +10,19 @@ sys.path.insert(0, os.path.dirname(__file__))
 
 from builds import Builds  # noqa: E402
 from chapters import ROOT  # noqa: E402
-from process import raise_descriptor_limit  # noqa: E402
+from process import look_for_leaks, raise_descriptor_limit  # noqa: E402
 
 
 def pytest_addoption(parser):
     parser.addoption("--build", action="append", metavar="DIR", help="a Meson build folder; may be repeated")
-    parser.addoption("--full", action="store_true", help="the slow checks too")
+    parser.addoption("--full", action="store_true", help="the slow checks too, and leaks are looked for")
     parser.addoption("--chapter", metavar="NAME", help="only this chapter's tests: 02_fork_server")
 
 
 def pytest_configure(config):
     raise_descriptor_limit()
+    if config.getoption("--full"):
+        look_for_leaks()
     # Whoever is started in a script's background ignores SIGINT, and so would all that is started here: exec(2) keeps
     # what is ignored, and forgets a handler.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

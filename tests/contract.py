@@ -267,7 +267,7 @@ def stuck_memory(subject):
 
 
 @check("crumbs-memory", "A client that does not read costs at most 128 KiB of memory, and be it that it sends byte by "
-       "byte", needs="stuck-memory", capability="loop", measured=True)
+       "byte", needs="stuck-memory", capability="loop", measured=True, slow=True)
 def crumbs_memory(subject):
     server = subject.start()
     subject.connect(server).ask(b"hello\n")

@@ -11,29 +11,37 @@ import packages
 from build import build
 from common import CHAPTERS, ROOT, USAGE, Trouble, call, find_chapter, say
 
-# Under a sanitizer nothing is optimised: it is compiled in a third of the time, and nothing is optimised away.
+# Under a sanitizer nothing is optimised, so that nothing is optimised away, and the lines that its reports name are all
+# that is kept of the source (-g1): both take time off the build.
+LINES_ONLY = ("-Doptimization=0", "-Ddebug=false", "-Dcpp_args=-g1")
 FOLDERS = {
     "build": (),
-    "build-asan": ("-Db_sanitize=address,undefined", "-Doptimization=0"),
-    "build-tsan": ("-Db_sanitize=thread", "-Doptimization=0"),
+    "build-asan": ("-Db_sanitize=address,undefined", *LINES_ONLY),
+    "build-tsan": ("-Db_sanitize=thread", *LINES_ONLY),
 }
+# The unit tests that are built and run in a folder: a target, and a suite of Meson's.
+UNITS = {"build": ("unit", "all"), "build-asan": ("unit", "all"), "build-tsan": ("unit_threads", "threads")}
 
 
 WORKERS_A_CORE = 2  # a check waits for its program most of the time
 
 
 def targets(folder, chapter, full=False):
-    """What is built in a folder: under ThreadSanitizer only the chapters with threads; the unit tests under sanitizers,
-    and plain too with --full, as the wrong programs. Nothing at all where no chapter is to be built."""
+    """What is built in a folder: under ThreadSanitizer only the chapters and unit tests with threads; the unit tests under
+    sanitizers, and plain too with --full, as the wrong programs and what the servers are measured against. Nothing at
+    all where no chapter is to be built."""
     chapters = [c.name for c in CHAPTERS if chapter in (None, c) and (c.threaded or folder != "build-tsan")]
-    helpers = {"contract_tools": True, "bench": folder == "build", "faulty": full,
-               "unit": full or not chapter and folder != "build"}
+    plain = folder == "build"
+    helpers = {"contract_tools": True, "bench/load": plain, "bench": plain and full, "faulty": full,
+               UNITS[folder][0]: full or not chapter and not plain}
     return chapters and [*chapters, *(name for name, asked in helpers.items() if asked)]
 
 
 def unit_tests(folder):
     say(f"unit tests in {folder}")
+    suite = UNITS[folder][1]
     command = ["meson", "test", "-C", ROOT / folder, "--no-rebuild", "--print-errorlogs"]
+    command += [] if suite == "all" else ["--suite", suite]
     if call(command, stdin=subprocess.DEVNULL) != 0:
         raise Trouble(f"the unit tests failed in {folder}")
 
@@ -70,7 +78,7 @@ def main(words):
     for folder, of in wanted.items():
         build(of, ROOT / folder, FOLDERS[folder])
     for folder, of in wanted.items():
-        if "unit" in of:
+        if UNITS[folder][0] in of:
             unit_tests(folder)
     sweep(wanted, chapter, full)
     return 0
