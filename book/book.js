@@ -2,6 +2,7 @@
 // Without one, the links of the text do the same when they are followed.
 "use strict";
 const text = document.getElementById("text"), code = document.getElementById("code");
+const pane = code && code.querySelector(".files");
 
 function open(id) {
     const place = document.getElementById(id);
@@ -21,17 +22,19 @@ function show(id) {
     const place = open(id);
     if (!place)
         return;
-    const apart = getComputedStyle(code).overflowY === "auto";  // a desk: the code scrolls for itself
     if (place.classList.contains("place"))
         place.classList.add("shown");
-    if (apart) {
-        const room = code.querySelector(".tabs").offsetHeight + 40;
-        code.scrollTop += place.getBoundingClientRect().top - code.getBoundingClientRect().top - room;
-    }
+    if (apart())
+        pane.scrollTop += place.getBoundingClientRect().top - pane.getBoundingClientRect().top - 40;
+}
+
+// Whether this is a desk, where the code scrolls for itself.
+function apart() {
+    return getComputedStyle(pane).overflowY === "auto";
 }
 
 function follow() {
-    if (getComputedStyle(code).overflowY !== "auto")
+    if (!apart())
         return;
     const edge = text.getBoundingClientRect().top + text.clientHeight * 0.6;
     let spoken = null;
