@@ -8,7 +8,7 @@ from pathlib import Path
 
 from common import USAGE, Trouble, say
 
-COMMANDS = ("run", "test", "diff", "doctor", "fuzz")
+COMMANDS = ("run", "test", "diff", "doctor", "fuzz", "book", "trace", "hunt")
 
 
 def carry_out(words):

@@ -1,0 +1,145 @@
+"""How a traced run looks: on the terminal, as an SVG, and as a table for who cannot see that."""
+
+from html import escape
+
+from diagram import box, svg, text, width
+from trace import GIVES, OPENS, TAKES, WAITS
+
+LANE, ROW, TOP = 236, 20, 46
+ALONE = """<style>svg{background:#fff;font:12px sans-serif}.box{fill:#f3f1ea;stroke:#555}.lane{stroke:#bbb}.line{fill:none;stroke-width:1.4}
+.strong{font-weight:700}.wait{opacity:.35}.note{fill:#fff6d6;stroke:#c9c5b8}.tip{fill:#333}.k0{stroke:#333;fill:#333}.ka{stroke:#0b4fa0;fill:#0b4fa0}
+.kb{stroke:#a03a00;fill:#a03a00}.kc{stroke:#1d6b2e;fill:#1d6b2e}text{stroke:none;fill:#222}.differs{fill:#fae3e1}</style>"""
+
+
+def rows_of(run):
+    """(time, event, "begin", "end" or "") in the order of time: a call that waits has two rows."""
+    rows = []
+    for event in run.events:
+        rows += [(event.begin, event, "begin"), (event.end, event, "end")] if event.waits else [(event.begin, event, "")]
+    return sorted(rows, key=lambda row: row[0])
+
+
+def said(event, part):
+    """An event in words."""
+    if event.call == "ss":
+        return event.words
+    if event.call in ("ends", "signal"):
+        return f"{event.call} {event.words or event.result}"
+    what = f"{event.call}({event.words})" if part != "end" else f"… {event.call}"
+    return f"{what} waits" if part == "begin" else f"{what} = {event.result}" if event.result else what
+
+
+def cause(run, event):
+    """Who woke a call that waited: the last event of another lane before its end, about the same connection if it is known."""
+    before = [e for e in run.events if event.begin < e.begin <= event.end and e.lane != event.lane and e.call in GIVES | {"signal", "ends"}
+              and (not event.connection or e.connection == event.connection)]
+    return max(before, key=lambda e: e.begin, default=None)
+
+
+def note_of(run, event, part):
+    if part != "end":
+        return ""
+    who = cause(run, event)
+    return f" ⇐ woken by {who.lane}: {who.call}" if who else " ⇐ its time is over" if event.call in WAITS and event.result == "0" else ""
+
+
+def colour(event):
+    return {"A": "ka", "B": "kb", "C": "kc"}.get(event.connection, "k0")
+
+
+def table(run):
+    """The run as an HTML table."""
+    rows = "".join(f"<tr><td>{at * 1000:.1f}</td><td>{escape(event.lane)}</td><td>{escape(event.connection)}</td>"
+                   f"<td><code>{escape(said(event, part))}</code>{escape(note_of(run, event, part))}</td></tr>"
+                   for at, event, part in rows_of(run))
+    return (f'<table><thead><tr><th scope="col">ms</th><th scope="col">who</th><th scope="col">client</th><th scope="col">what</th>'
+            f"</tr></thead><tbody>{rows}</tbody></table>")
+
+
+def drawing(run, title, alone=False):
+    """The run as an SVG: lanes, calls, bars where one waits, a line for each descriptor's life."""
+    x = {lane: 60 + LANE * index for index, lane in enumerate(run.lanes)}
+    rows, out, marks, pending = rows_of(run), [], [], {}
+    place = {}
+    for index, (at, event, part) in enumerate(rows):
+        y = TOP + 14 + ROW * index
+        place[id(event), part] = y
+        here, kernel, kind = x[event.lane], x.get("kernel", 30), colour(event)
+        marks.append(text([f"{at * 1000:.1f}"], 34, y, "end"))
+        if event.call == "ss":
+            words = said(event, part)
+            out.append(box(here + 8, y - 9, width(words) * 0.88 + 8, 18, "note", 3))
+        marks.append(text([said(event, part)], here + 12, y, "start"))
+        if part == "end":
+            begin = place[id(event), "begin"]
+            out.append(f'<rect class="wait {kind}" x="{here - 3}" y="{begin:.0f}" width="6" height="{y - begin:.0f}"/>')
+            if who := cause(run, event):
+                begin = place.get((id(who), ""), place.get((id(who), "begin")))
+                if begin is not None:
+                    out.append(f'<path class="line {colour(who)}" fill="none" stroke-dasharray="3 3" d="M{x[who.lane]} {begin:.0f}L{kernel} {begin:.0f}'
+                               f'V{y:.0f}"/>')
+        if part != "begin" and event.connection and event.call in GIVES | TAKES:
+            ends = (here, kernel) if event.call in GIVES else (kernel, here)
+            out.append(f'<path class="line {kind}" marker-end="url(#tip)" d="M{ends[0]} {y:.0f}H{ends[1]}"/>')
+            key = event.connection, event.lane.startswith("server") == (event.call in GIVES)
+            if event.call in GIVES:
+                pending[key] = y
+            elif key in pending:
+                out.append(f'<path class="line {kind}" d="M{kernel} {pending.pop(key):.0f}V{y:.0f}"/>')
+    high = TOP + 24 + ROW * len(rows)
+    out += lives(rows, x, high)
+    heads = []
+    for lane, at in x.items():
+        half = width(lane) / 2 + 10
+        heads += [f'<path class="lane" d="M{at} 36V{high}"/>', box(at - half, 8, 2 * half, 26), text([lane], at, 21, kind="strong")]
+    drawn = svg(60 + LANE * len(run.lanes) + 60, high + 10, title, heads + out + marks)
+    return drawn.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1).replace("<defs>", ALONE + "<defs>", 1) if alone else drawn
+
+
+def lives(rows, x, high):
+    """A line for each descriptor that a server's process opens, from there to its close."""
+    out, opened, count = [], {}, {}
+    for index, (_, event, part) in enumerate(rows):
+        y = TOP + 14 + ROW * index
+        key = event.lane.split()[0], event.descriptor
+        if not event.lane.startswith("server") or event.descriptor < 0 or part == "begin":
+            continue
+        if event.call in OPENS:
+            opened[key] = (y, event.lane, colour(event))
+        elif key in opened:
+            out += life(*opened.pop(key), y, event.descriptor, x, count)
+    for (_, descriptor), (begin, lane, kind) in opened.items():
+        out += life(begin, lane, kind, high, descriptor, x, count)
+    return out
+
+
+def life(begin, lane, kind, end, descriptor, x, count):
+    at = x[lane] - 10 - 9 * (descriptor % 6)
+    return [f'<path class="line {kind}" d="M{at} {begin:.0f}V{end:.0f}"/>', text([str(descriptor)], at, begin - 8)]
+
+
+def on_terminal(run, differs=None):
+    """The run as a table on the terminal; `differs`: which of the server's calls is marked."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    colours = {"A": "blue", "B": "yellow", "C": "green"}
+    shown = Table(box=None, padding=(0, 1), header_style="bold", title=run.title)
+    for heading in ("ms", *run.lanes):
+        shown.add_column(heading, justify="right" if heading == "ms" else "left", overflow="fold")
+    waiting, number = {}, -1
+    for at, event, part in rows_of(run):
+        cells = {lane: Text("┃" if lane in waiting else "│", colours.get(waiting.get(lane), "dim")) for lane in run.lanes}
+        number += event.lane.startswith("server") and part != "end"
+        arrow = "→ " if event.call in GIVES and event.connection else "← " if event.call in TAKES and event.connection else ""
+        marked = number == differs and event.lane.startswith("server") and part != "end"
+        words = f"{'✗ ' if marked else ''}{arrow}{event.connection + ' ' if event.lane.startswith('server') else ''}{said(event, part)}"
+        cells[event.lane] = Text(words + note_of(run, event, part), "bold red" if marked else colours.get(event.connection, ""))
+        if part == "begin":
+            waiting[event.lane] = event.connection
+        elif part == "end":
+            waiting.pop(event.lane, None)
+        shown.add_row(f"{at * 1000:.1f}", *cells.values())
+    console.print(shown)
