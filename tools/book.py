@@ -186,7 +186,7 @@ class Book:
             names = sorted(each.name for each in where.iterdir() if not each.name.startswith(("__", ".")))
             html = "<ul>" + "".join(f"<li><code>{escape(name)}</code></li>" for name in names) + "</ul>"
         elif path.suffix == ".md":
-            html, _ = plain_text(where, "en", self.calls, set())
+            html, _ = plain_text(where, "en", self.calls, self.files, "../en/")
         elif path.suffix in (".cpp", ".h"):
             html = "\n".join(coloured_lines(where.read_text(), self.calls, "en", to))
         else:
@@ -211,8 +211,11 @@ class Book:
             self.plain("notes", language, notes_html(language), SAY[language]["notes_title"])
             for chapter in CHAPTERS:
                 self.chapter(chapter, language)
-        for path in sorted(self.files):
-            self.file(path)
+        written = set()
+        while left := sorted(self.files - written):  # what is linked to may link to more
+            written.update(left)
+            for path in left:
+                self.file(path)
 
 
 def other(language):

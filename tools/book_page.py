@@ -35,6 +35,7 @@ class Place:
     calls: dict
     tags: dict  # {tag: link}
     files: set  # paths of files and folders that were linked to and want a page
+    home: str = ""  # from the page to the pages of its language
 
     def link(self, href):
         """Where a link of the text leads in the book."""
@@ -47,15 +48,15 @@ class Place:
         if target.name in SUFFIX.values():
             language = next(key for key, name in SUFFIX.items() if name == target.name)
             page = "index" if target.parent == ROOT else target.parent.name
-            return (f"{page}.html" if language == self.language else f"../{language}/{page}.html") + after
+            return (f"{self.home}{page}.html" if language == self.language else f"../{language}/{page}.html") + after
         if target.parent == ROOT / self.folder and target.suffix in (".cpp", ".h"):
             return f"#{target.name}"
         if self.folder and target == ROOT / "wrap":
             return f"#wrap/{WRAP[0].name}"
         if target.is_dir() and (target / "README.md").exists():
-            return f"{target.name}.html"
+            return f"{self.home}{target.name}.html"
         if target.parent.parent == ROOT and (target.parent / "README.md").exists():
-            return f"{target.parent.name}.html#{target.name}"
+            return f"{self.home}{target.parent.name}.html#{target.name}"
         self.files.add(inside)
         return "../" + file_page(inside)
 
@@ -102,7 +103,8 @@ class Renderer:
             elif token.type == "inline" and token.content:
                 self.mark(token, section)
             token.meta["section"], token.meta["lead"] = section, tokens[at - 2].content if at > 1 else ""
-        return self.md.renderer.render(tokens, self.md.options, {})
+        rendered = self.md.renderer.render(tokens, self.md.options, {})
+        return rendered.replace("<th></th>", "<td></td>")  # a head without words heads nothing
 
     def mark(self, token, section):
         for child in token.children:
@@ -129,7 +131,7 @@ class Renderer:
         if tag and tag[1] in self.place.tags:
             return f'<a class="tag" href="{self.place.tags[tag[1]]}"><code>{escape(words)}</code></a>'
         if words in self.place.calls and not self.in_link(tokens, at):
-            return f"<code>{book_code.call_link(words, self.place.calls, self.place.language, 'calls.html')}</code>"
+            return f"<code>{book_code.call_link(words, self.place.calls, self.place.language, self.place.home + 'calls.html')}</code>"
         return f"<code>{escape(words)}</code>"
 
     @staticmethod
@@ -187,8 +189,8 @@ def without_switch(source):
     return re.sub(r"^\*\[[^\]]+\]\(README[^)]*\)\*\n", "", source, count=1, flags=re.MULTILINE)
 
 
-def plain_text(path, language, calls, files):
+def plain_text(path, language, calls, files, home=""):
     """(HTML, title) of a text of the project's own: it lies in the root."""
     source = Path(path).read_text()
-    renderer = Renderer(Place(language, "", calls, {}, files))
+    renderer = Renderer(Place(language, "", calls, {}, files, home))
     return renderer.html(without_switch(source)), source.split("\n", 1)[0].lstrip("# ")

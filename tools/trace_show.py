@@ -8,7 +8,7 @@ from trace import GIVES, OPENS, TAKES, WAITS
 LANE, ROW, TOP = 236, 20, 46
 ALONE = """<style>svg{background:#fff;font:12px sans-serif}.box{fill:#f3f1ea;stroke:#555}.lane{stroke:#bbb}.line{fill:none;stroke-width:1.4}
 .strong{font-weight:700}.wait{opacity:.35}.note{fill:#fff6d6;stroke:#c9c5b8}.tip{fill:#333}.k0{stroke:#333;fill:#333}.ka{stroke:#0b4fa0;fill:#0b4fa0}
-.kb{stroke:#a03a00;fill:#a03a00}.kc{stroke:#1d6b2e;fill:#1d6b2e}text{stroke:none;fill:#222}.differs{fill:#fae3e1}</style>"""
+.kb{stroke:#a03a00;fill:#a03a00}.kc{stroke:#1d6b2e;fill:#1d6b2e}path.line{fill:none}text{fill:#222;paint-order:stroke;stroke:#fff;stroke-width:4}.differs{fill:#fae3e1}</style>"""
 
 
 def rows_of(run):
@@ -92,7 +92,7 @@ def drawing(run, title, alone=False):
     for lane, at in x.items():
         half = width(lane) / 2 + 10
         heads += [f'<path class="lane" d="M{at} 36V{high}"/>', box(at - half, 8, 2 * half, 26), text([lane], at, 21, kind="strong")]
-    drawn = svg(60 + LANE * len(run.lanes) + 60, high + 10, title, heads + out + marks)
+    drawn = svg(60 + LANE * (len(run.lanes) - 1) + 350, high + 10, title, heads + out + marks)
     return drawn.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1).replace("<defs>", ALONE + "<defs>", 1) if alone else drawn
 
 
