@@ -1,5 +1,6 @@
 """What every command needs: where things are, how trouble is told, how another program is run."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -12,6 +13,12 @@ sys.path.insert(1, str(ROOT / "tests"))  # the table of chapters and the handle 
 from chapters import CHAPTERS, find  # noqa: E402
 
 USAGE = 2  # the exit code of a command line that cannot be carried out
+
+
+def language():
+    """"zh" where the environment asks for Chinese, as gettext reads it; else "en"."""
+    wanted = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG") or ""
+    return "zh" if wanted.startswith("zh") else "en"
 
 
 class Trouble(Exception):

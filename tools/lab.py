@@ -6,14 +6,15 @@ import signal
 import sys
 from pathlib import Path
 
-from common import USAGE, Trouble, say
+from common import USAGE, Trouble, language, say
 
 COMMANDS = ("run", "test", "diff", "doctor", "fuzz", "book", "trace", "hunt")
 
 
 def carry_out(words):
     if "--help" in words or "-h" in words:
-        print(Path(__file__).with_name("help.txt").read_text(), end="")
+        name = "help.zh.txt" if language() == "zh" else "help.txt"
+        print(Path(__file__).with_name(name).read_text(encoding="utf-8"), end="")
         return 0
     if words[0] not in COMMANDS:
         raise Trouble(f"there is no command '{words[0]}': ./lab help shows them", USAGE)

@@ -1,0 +1,60 @@
+"""./lab hunt: the choices, the answers, and a whole hunt."""
+
+import io
+import random
+import re
+import subprocess
+import sys
+
+import pytest
+
+from chapters import ROOT
+
+sys.path.insert(1, str(ROOT / "tools"))
+
+import hunt  # noqa: E402
+from process import members  # noqa: E402
+
+FAULTS = hunt.read_faults()
+
+
+def test_there_is_something_to_hunt():
+    assert len(FAULTS) > 60 and {fault.chapter[:2] for fault in FAULTS} >= {"01", "02", "03", "04", "05", "06", "07", "08"}
+    assert all(fault.cause.endswith(".") and fault.check and fault.diff.startswith("--- a/") for fault in FAULTS)
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_one_choice_alone_is_right(fault):
+    shown = hunt.choices(fault, FAULTS, random.Random(1))
+    assert fault in shown and len(shown) == hunt.CHOICES
+    assert len({choice.check for choice in shown}) == hunt.CHOICES
+
+
+def test_what_is_named_is_judged(monkeypatch, capsys):
+    shown = hunt.choices(FAULTS[0], FAULTS, random.Random(1))
+    right = shown.index(FAULTS[0]) + 1
+    wrong = right % len(shown) + 1
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"nonsense\n99\n{wrong}\n{right}\n"))
+    assert hunt.ask(FAULTS[0], shown, hunt.SAY["en"]) == 0
+    said = capsys.readouterr().out
+    assert said.count("No: ") == 1 and f"would fail {shown[wrong - 1].check}" in said
+    assert f"finds it is {FAULTS[0].check}" in said and "--- a/" in said
+
+
+def test_giving_up_tells_nothing(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    assert hunt.ask(FAULTS[0], FAULTS[:4], hunt.SAY["zh"]) == 1
+    assert FAULTS[0].diff not in capsys.readouterr().out
+
+
+def test_a_chapter_without_wrong_servers_is_refused():
+    ended = subprocess.run([ROOT / "lab", "hunt", "09"], capture_output=True, text=True)
+    assert ended.returncode == 2 and ended.stderr.count("\n") == 1 and "09_udp" in ended.stderr
+
+
+@pytest.mark.slow
+def test_a_hunt():
+    ended = subprocess.run([ROOT / "lab", "hunt", "04"], input="", capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 1 and "What is wrong with it?" in ended.stdout
+    session = re.search(r"process (\d+)", ended.stdout)
+    assert not session or not members(int(session[1]))
