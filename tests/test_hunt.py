@@ -20,7 +20,7 @@ FAULTS = hunt.read_faults()
 
 def test_there_is_something_to_hunt():
     assert len(FAULTS) > 60 and {fault.chapter[:2] for fault in FAULTS} >= {"01", "02", "03", "04", "05", "06", "07", "08"}
-    assert all(fault.cause.endswith(".") and fault.check and fault.diff.startswith("--- a/") for fault in FAULTS)
+    assert all(fault.cause and fault.check and fault.diff.startswith("--- a/") for fault in FAULTS)
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
@@ -56,5 +56,6 @@ def test_a_chapter_without_wrong_servers_is_refused():
 def test_a_hunt():
     ended = subprocess.run([ROOT / "lab", "hunt", "04"], input="", capture_output=True, text=True, timeout=120)
     assert ended.returncode == 1 and "What is wrong with it?" in ended.stdout
+    assert not any(fault.name in ended.stdout + ended.stderr for fault in FAULTS)
     session = re.search(r"process (\d+)", ended.stdout)
     assert not session or not members(int(session[1]))

@@ -62,7 +62,14 @@ def test_help_fits_one_screen(words):
     lines = ended.stdout.decode().splitlines()
     assert ended.returncode == 0
     assert len(lines) < 24 and max(map(len, lines)) <= 80
-    assert all(f"./lab {command}" in ended.stdout.decode() for command in ("run", "test", "diff", "fuzz", "doctor", "help"))
+    assert all(f"./lab {command}" in ended.stdout.decode() for command in ("run", "test", "diff", "fuzz", "book", "trace", "hunt", "doctor", "help"))
+
+
+@pytest.mark.parametrize("variable", ["LANG", "LC_ALL"])
+def test_help_speaks_the_language_of_the_environment(variable):
+    environment = {"PATH": "/usr/bin:/bin", variable: "zh_CN.UTF-8"}
+    for words in (["help"], ["run", "--help"]):
+        assert "每章是一对服务器和客户端" in lab(*words, env=environment).stdout.decode()
 
 
 def test_an_unknown_command_is_refused():

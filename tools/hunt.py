@@ -1,16 +1,18 @@
 """./lab hunt [CHAPTER]: starts a server with a hidden fault; the student looks at it from outside, and names the cause."""
 
+import fcntl
 import random
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
 
 import packages
-from build import build
+from build import is_set_up, locked, set_up
 from check import Failed
-from common import BUILD, CHAPTERS, ROOT, USAGE, Trouble, find_chapter, language
+from common import BUILD, CHAPTERS, ROOT, USAGE, Trouble, find_chapter, language, say
 from process import Server
 
 FAULTY = ROOT / "tests" / "faulty"
@@ -106,6 +108,17 @@ def hunt(fault, shown, words):
             server.kill()
 
 
+def build_unseen(fault):
+    """Builds the wrong program; what the builder would say names it."""
+    with locked(BUILD, fcntl.LOCK_EX):
+        if not is_set_up(BUILD):
+            set_up(BUILD, ())
+        say("building a server with a fault")
+        ran = subprocess.run(["ninja", "-C", BUILD, f"tests/faulty/{fault.name}"], capture_output=True, stdin=subprocess.DEVNULL)
+    if ran.returncode != 0:
+        raise Trouble("hunt: the server does not build: meson compile -C build faulty says why")
+
+
 def main(words):
     if len(words) > 1:
         raise Trouble(f"hunt takes a chapter; what is '{words[1]}'?", USAGE)
@@ -116,5 +129,5 @@ def main(words):
     packages.require("core")
     chance = random.Random()
     fault = chance.choice(wanted)
-    build([f"tests/faulty/{fault.name}"])
+    build_unseen(fault)
     return hunt(fault, choices(fault, faults, chance), SAY[language()])
