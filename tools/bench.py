@@ -178,7 +178,7 @@ class Run:
         try:
             for repeated in itertools.count():
                 found.append(measuring.measure(cell, self.folder, self.machine, self.options.seconds))
-                if (found[-1].get("disturbed", 0) <= CALM or repeated == REPEATS or number == 0 and repeated
+                if (found[-1].get("disturbed", 0) <= CALM or repeated == REPEATS or number == 0  # what comes first is a whole round
                         or self.passed > self.options.time):
                     break
             row = min(found, key=lambda one: one.get("disturbed", 0)) | {"repeated": len(found) - 1}
@@ -215,13 +215,13 @@ def report(results, folder):
     import tables
 
     tables.show(results)
-    if packages.missing("bench") and any(package.wanted == "python:matplotlib" for package in packages.missing("bench")):
+    if any(package.wanted == "python:matplotlib" for package in packages.missing("bench")):
         say("no plots: python3-matplotlib is not installed")
     else:
         import plots
 
         plots.draw_all(results, folder)
-    say(f"kept in {folder}.json, .csv and /")
+    say(f"kept in {folder.relative_to(ROOT)}.json, .csv, and the plots in the folder of that name")
     for (server, sweep, at), reason in results.failures().items():
         say(f"{server} failed at {sweep} {at}: {reason}")
     return 1 if results.failures() else 0

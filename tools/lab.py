@@ -8,10 +8,13 @@ from pathlib import Path
 
 from common import USAGE, Trouble, say
 
-COMMANDS = ("run", "test", "diff", "doctor", "fuzz")
+COMMANDS = ("run", "test", "bench", "diff", "doctor", "fuzz")
 
 
 def carry_out(words):
+    if words[:1] == ["bench"] and ("--help" in words or "-h" in words):
+        print(importlib.import_module("bench").HELP)
+        return 0
     if "--help" in words or "-h" in words:
         print(Path(__file__).with_name("help.txt").read_text(), end="")
         return 0
