@@ -4,7 +4,8 @@
 // Messages differ from each other, so that an answer that belongs to another message or another connection is
 // found out. Latency is exact: the round trip of every message that began in the measured time, none sampled, and
 // none left out because it came back late. Warm-up is left out, and so is opening and closing: connections end by
-// a reset, which leaves no TIME_WAIT behind.
+// a reset, which leaves no TIME_WAIT behind. With --churn opening and closing is what is measured: each connection
+// has one message, both sides shut it down, and the next one is opened.
 // Build: g++ -std=c++20 -O2 -I. bench/load.cpp -o load
 
 #include <getopt.h>
@@ -62,6 +63,7 @@ struct Options {
     double seconds = 1;
     double warm_up = 0.2;
     bool udp = false;
+    bool churn = false;
     bool json = false;
     bool marks = false;
 };
@@ -72,12 +74,14 @@ struct Connection {
     std::uint64_t sent = 0;
     std::uint64_t received = 0;
     bool writing = false;  // the kernel took less than there was: EPOLLOUT is asked for
+    bool ending = false;  // --churn: the answer has come, and we have shut our side
     bool done = false;  // the measured time is over, and all that was sent has come back
     std::vector<Clock::time_point> began{};  // of the messages in flight, by number modulo pipeline
 };
 
 struct Load {
     Options options;
+    Address server{};  // unless there is a path
     Descriptor epoll = Descriptor(check(epoll_create1(EPOLL_CLOEXEC), "epoll_create1"));
     std::string noise{};  // what is sent, period + slice bytes of it
     std::string loud{};  // what must come back
@@ -87,6 +91,7 @@ struct Load {
     bool own_sources = false;
     std::vector<std::chrono::nanoseconds> latencies{};  // of the messages that began in the measured time
     std::uint64_t answered = 0;  // came back in the measured time
+    std::uint64_t checked = 0;  // came back at all
     Clock::time_point begin{}, end{};  // of the measured time
     bool begun = false, ended = false;
     double cpu = 0;  // our own, in the measured time, in seconds
@@ -119,8 +124,11 @@ constexpr const char *usage =
     "  --seconds S      measured (1)\n"
     "  --warm-up S      before that, not measured (0.2)\n"
     "  --udp            datagrams, a message each; one that is lost is an error\n"
+    "  --churn          a connection for each message; its round trip begins before connect()\n"
     "  --json           one JSON object instead of text\n"
-    "  --marks          before that, the lines 'begin' and 'end' when the measured time does\n";
+    "  --marks          before that, the lines 'begin' and 'end' when the measured time does, and 'open' when "
+    "all\n"
+    "                   is answered; the connections then stay open until stdin ends\n";
 
 Options parse_options(int argc, char *argv[]) {
     static const option known[] = {{"host", required_argument, nullptr, 'h'},
@@ -133,6 +141,7 @@ Options parse_options(int argc, char *argv[]) {
                                    {"seconds", required_argument, nullptr, 't'},
                                    {"warm-up", required_argument, nullptr, 'w'},
                                    {"udp", no_argument, nullptr, 'd'},
+                                   {"churn", no_argument, nullptr, 'o'},
                                    {"json", no_argument, nullptr, 'j'},
                                    {"marks", no_argument, nullptr, 'm'},
                                    {"help", no_argument, nullptr, '!'},
@@ -172,6 +181,9 @@ Options parse_options(int argc, char *argv[]) {
             case 'd':
                 options.udp = true;
                 break;
+            case 'o':
+                options.churn = true;
+                break;
             case 'j':
                 options.json = true;
                 break;
@@ -189,6 +201,8 @@ Options parse_options(int argc, char *argv[]) {
         reject("unexpected argument '" + std::string(argv[optind]) + "'");
     if (options.udp && (options.pipeline > 1 || options.size > 65507))
         reject("--udp: one message in flight, and no more than 65507 bytes");
+    if (options.churn && (options.udp || options.pipeline > 1))
+        reject("--churn: one message on each connection, and not with --udp");
     return options;
 }
 
@@ -209,7 +223,8 @@ void choose_source(Load &load, const Descriptor &descriptor) {
 
 // Connects, from a port of the kernel's choice as long as it has one for this server (28,232 unless set
 // otherwise), then from other loopback addresses. ip(7), ip_local_port_range
-Descriptor open_one(Load &load, const Address &server) {
+Descriptor connect_from_somewhere(Load &load) {
+    const Address &server = load.server;
     const bool loopback = server.any.sa_family == AF_INET && ntohl(server.v4.sin_addr.s_addr) >> 24 == 127;
     for (;;) {
         Descriptor descriptor(
@@ -220,6 +235,8 @@ Descriptor open_one(Load &load, const Address &server) {
         if (connect(descriptor.get(), &server.any, server.size) == 0) {
             const int on = 1;
             setsockopt(descriptor.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+            if (load.options.churn)
+                return descriptor;
             const linger reset{.l_onoff = 1, .l_linger = 0};
             setsockopt(descriptor.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
             return descriptor;
@@ -228,6 +245,11 @@ Descriptor open_one(Load &load, const Address &server) {
             throw_errno("connect to " + to_text(server));
         load.own_sources = true;
     }
+}
+
+Descriptor open_one(Load &load) {
+    const UnixAddress &path = load.options.path;
+    return name_of(path).empty() ? connect_from_somewhere(load) : connect_to(path, unnamed);
 }
 
 // Edge-triggered: epoll_wait need not look again at each connection that was ready last time.
@@ -252,6 +274,8 @@ void send_some(Load &load, std::size_t index, Clock::time_point now, bool begin_
     std::uint64_t allowed = (complete + options.pipeline) * options.size;
     if (!begin_new)  // only finish what was begun
         allowed = (connection.sent + options.size - 1) / options.size * options.size;
+    if (options.churn)
+        allowed = options.size;
     while (connection.sent < allowed) {
         const std::size_t size = std::min<std::uint64_t>(allowed - connection.sent, slice);
         const char *from = &load.noise[(connection.start + connection.sent) % period];
@@ -277,6 +301,10 @@ std::size_t receive_some(Load &load, std::size_t index, std::string &buffer, Clo
     const ssize_t received = recv(connection.descriptor.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
     if (received == -1 && errno == EAGAIN)
         return 0;
+    if (received == 0 && connection.ending) {
+        connection.descriptor = Descriptor();
+        return 0;
+    }
     if (received <= 0)
         fail(connection, options, received == 0 ? "the server closed" : std::strerror(errno));
     now = Clock::now();
@@ -287,11 +315,15 @@ std::size_t receive_some(Load &load, std::size_t index, std::string &buffer, Clo
         fail(connection, options, "a byte came back wrong");
     std::uint64_t message = connection.received / options.size;
     connection.received += received;
-    for (; message < connection.received / options.size; ++message) {
+    for (; message < connection.received / options.size; ++message, ++load.checked) {
         const auto began = connection.began[message % options.pipeline];
         load.answered += now >= load.begin && now < load.end;
         if (began >= load.begin && began < load.end)
             load.latencies.push_back(now - began);
+    }
+    if (options.churn && connection.received == options.size) {
+        shutdown(connection.descriptor.get(), SHUT_WR);
+        connection.ending = true;
     }
     return received;
 }
@@ -303,6 +335,17 @@ void receive_all(Load &load, const epoll_event &event, std::string &buffer, Cloc
     do
         received = receive_some(load, event.data.u64, buffer, now);
     while (received == buffer.size() || (ending && received > 0));
+}
+
+// --churn: opens a connection in the place of one that both sides have closed.
+void open_next(Load &load, std::size_t index) {
+    Connection &connection = load.connections[index];
+    const auto began = Clock::now();
+    connection.descriptor = open_one(load);
+    connection.sent = connection.received = 0;
+    connection.ending = false;
+    watch(load, index, false, EPOLL_CTL_ADD);
+    send_some(load, index, began, true);
 }
 
 void make_noise(Load &load, std::mt19937 &random) {
@@ -318,17 +361,14 @@ void open_all(Load &load) {
     const auto server = parse_address(load.options.host.c_str(), load.options.port);
     if (!server)
         reject("--host: '" + load.options.host + "' is not an IPv4 or IPv6 address");
-    const auto open = [&load, &server] {
-        const UnixAddress &path = load.options.path;
-        return name_of(path).empty() ? open_one(load, *server) : connect_to(path, unnamed);
-    };
+    load.server = *server;
     std::mt19937 random(1);
     make_noise(load, random);
     for (unsigned i = 0; i < load.options.idle; ++i)
-        load.idle.push_back(open());
+        load.idle.push_back(open_one(load));
     load.connections.reserve(load.options.connections);
     for (unsigned i = 0; i < load.options.connections; ++i) {
-        load.connections.push_back({.descriptor = open(),
+        load.connections.push_back({.descriptor = open_one(load),
                                     .start = random() % period,
                                     .began = std::vector<Clock::time_point>(load.options.pipeline)});
         watch(load, i, false, EPOLL_CTL_ADD);
@@ -341,29 +381,32 @@ double own_cpu() {
     return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) / 1e9;
 }
 
+void mark(const Load &load, const char *word) {
+    if (!load.options.marks)
+        return;
+    std::puts(word);
+    std::fflush(stdout);
+}
+
 // Notices when the measured time begins and ends.
 void look_at_clock(Load &load, Clock::time_point now) {
-    const auto mark = [&load](const char *word) {
-        if (!load.options.marks)
-            return;
-        std::puts(word);
-        std::fflush(stdout);
-    };
     if (!load.begun && now >= load.begin) {
         load.begun = true;
-        mark("begin");
+        mark(load, "begin");
         load.cpu -= own_cpu();
     }
     if (!load.ended && now >= load.end) {
         load.ended = true;
         load.cpu += own_cpu();
-        mark("end");
+        mark(load, "end");
     }
 }
 
 // Whether this turn was the connection's last.
 bool over(Connection &connection, const Options &options, bool ended) {
-    const bool complete = connection.received == connection.sent && connection.sent % options.size == 0;
+    const bool complete = options.churn
+                              ? connection.descriptor.get() == -1
+                              : connection.received == connection.sent && connection.sent % options.size == 0;
     return ended && complete && !std::exchange(connection.done, true);
 }
 
@@ -392,11 +435,17 @@ void run(Load &load) {
             const std::size_t index = events[i].data.u64;
             if (events[i].events & ~EPOLLOUT)
                 receive_all(load, events[i], buffer, now);
-            send_some(load, index, now, now < load.end);
+            if (load.connections[index].descriptor.get() != -1)
+                send_some(load, index, now, now < load.end);
+            else if (now < load.end)
+                open_next(load, index);
             busy -= over(load.connections[index], load.options, now >= load.end);
         }
     }
     look_at_clock(load, std::max(now, load.end));
+    mark(load, "open");
+    while (load.options.marks && std::getchar() != EOF) {
+    }
 }
 
 // Microseconds below which the share `part` of all messages stayed: nearest rank, exact.
@@ -411,9 +460,6 @@ void report(Load &load) {
     std::sort(sorted.begin(), sorted.end());
     if (sorted.empty() || load.answered == 0)
         throw std::runtime_error("no message began and came back in the measured time");
-    std::uint64_t all = 0;
-    for (const Connection &connection : load.connections)
-        all += connection.received / options.size;
     const double rate = static_cast<double>(load.answered) / options.seconds;
     const char *format =
         options.json
@@ -425,7 +471,8 @@ void report(Load &load) {
               "CPU a message\n";
     std::printf(format, rate, percentile(sorted, 0.5), percentile(sorted, 0.99), percentile(sorted, 0.999),
                 percentile(sorted, 1), sorted.size(), static_cast<unsigned long long>(load.answered),
-                static_cast<unsigned long long>(all), load.cpu / static_cast<double>(load.answered) * 1e6);
+                static_cast<unsigned long long>(load.checked),
+                load.cpu / static_cast<double>(load.answered) * 1e6);
 }
 
 }  // namespace

@@ -64,12 +64,13 @@ def measure(build, words, load, cores):
     try:
         os.sched_setaffinity(server.pid, {cores[-1]})
         with subprocess.Popen([build / "bench" / "load", "--json", "--marks", "--port", str(server.address[1]), *load],
-                              stdout=subprocess.PIPE, text=True) as running:
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as running:
             before = after = None
             if running.stdout.readline() == "begin\n":
                 before = time.monotonic(), cpu(server), waited(*server.processes(), running.pid)
             if running.stdout.readline() == "end\n":
                 after = time.monotonic(), cpu(server), waited(*server.processes(), running.pid)
+            running.stdout.readline()  # open
             report = running.stdout.read()
         if running.returncode or not after:
             raise SystemExit(f"measure: {words}: the round failed")

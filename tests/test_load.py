@@ -56,11 +56,12 @@ def test_percentiles_are_exact_and_late_answers_count(folder, server):
     that late, the slowest of them included in every figure that reaches so far, though the measured time ends before."""
     words = ["--json", "--marks", "--connections", "10", "--seconds", "0.5", "--warm-up", "0"]
     command = [folder / "bench" / "load", "--port", str(server.address[1]), *words]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as running:
         assert running.stdout.readline() == "begin\n"
         with server.frozen():
             time.sleep(0.7)
         assert running.stdout.readline() == "end\n"
+        assert running.stdout.readline() == "open\n"
         found = json.loads(running.stdout.read())
     assert running.returncode == 0
     late = 10 / found["measured"]

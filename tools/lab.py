@@ -8,10 +8,13 @@ from pathlib import Path
 
 from common import USAGE, Trouble, language, say
 
-COMMANDS = ("run", "test", "diff", "doctor", "fuzz", "book", "trace", "hunt")
+COMMANDS = ("run", "test", "bench", "diff", "doctor", "fuzz", "book", "trace", "hunt")
 
 
 def carry_out(words):
+    if words[:1] == ["bench"] and ("--help" in words or "-h" in words):
+        print(importlib.import_module("bench").HELP)
+        return 0
     if "--help" in words or "-h" in words:
         name = "help.zh.txt" if language() == "zh" else "help.txt"
         print(Path(__file__).with_name(name).read_text(encoding="utf-8"), end="")

@@ -1,0 +1,101 @@
+"""Results as pictures: an SVG for each sweep, and a sentence that says what it shows and what it does not. The same
+results make the same files, byte for byte."""
+
+import matplotlib
+
+matplotlib.use("svg")
+
+from matplotlib import pyplot  # noqa: E402
+
+import plan  # noqa: E402
+from results import METRICS  # noqa: E402
+from tables import OF_SWEEP, heading, number  # noqa: E402
+
+STYLE = {"svg.hashsalt": "lab bench", "svg.fonttype": "path", "font.family": "DejaVu Sans", "font.size": 9,
+         "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.3,
+         "figure.facecolor": "white", "savefig.facecolor": "white"}  # its own background: readable on a dark page too
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#a07000", "#333333", "#3a8fc7")  # told apart by the colour-blind
+MARKERS = "osD^vPX*<>phd"  # a server each: the picture can be read without colour
+LINES = ("-", "--", ":", "-.")
+
+
+def look(index):
+    return {"color": COLOURS[index % len(COLOURS)], "marker": MARKERS[index % len(MARKERS)], "markersize": 5,
+            "linestyle": LINES[index // 4 % len(LINES)], "linewidth": 1.2, "capsize": 2, "elinewidth": 0.8}
+
+
+def scaled(figure, factor):
+    """(median, what the bar goes down, what it goes up)"""
+    return figure.median * factor, (figure.median - figure.low) * factor, (figure.high - figure.median) * factor
+
+
+def base(results, sweep):
+    """A sweep's points; idle connections begin at none, which is a point of the sweep of the active ones."""
+    points = [(sweep, at) for at in results.points(sweep)]
+    return [("connections", 100), *points] if sweep == "idle" and 100 in results.points("connections") else points
+
+
+def curve(axes, results, sweep, metric, index, server):
+    found = [(0 if sweep != of else at, results.figure(metric, of, at, server)) for of, at in base(results, sweep)]
+    found = [(at, scaled(figure, METRICS[metric][1])) for at, figure in found if figure]
+    if found:
+        middle, down, up = zip(*(figure for _, figure in found))
+        axes.errorbar([at for at, _ in found], middle, (down, up), label=server, **look(index))
+
+
+def rows(axes, results, sweep, metric, servers):
+    """Where the sweep has one point only: a row for each server."""
+    (at,) = results.points(sweep)
+    for index, server in enumerate(servers):
+        if figure := results.figure(metric, sweep, at, server):
+            middle, down, up = scaled(figure, METRICS[metric][1])
+            axes.errorbar([middle], [index], xerr=([down], [up]), **(look(index) | {"linestyle": ""}))
+            axes.annotate(number(middle), (middle, index), (0, 6), textcoords="offset points", ha="center", fontsize=8)
+    axes.set_yticks(range(len(servers)), servers)
+    axes.invert_yaxis()
+    axes.set_xscale("log")
+    axes.margins(x=0.15)
+    axes.set_xlabel(f"{heading(metric)} (log)")
+
+
+def draw(results, sweep, path):
+    """One picture: a panel for each figure of the sweep."""
+    metrics, servers = OF_SWEEP[sweep], results.servers(sweep)
+    with pyplot.rc_context(STYLE):
+        single = len(results.points(sweep)) == 1 and len(base(results, sweep)) == 1
+        figure, panels = pyplot.subplots(1, len(metrics), figsize=(4.6 * len(metrics), 4.4), squeeze=False, sharey=single)
+        for axes, metric in zip(panels[0], metrics):
+            if single:
+                rows(axes, results, sweep, metric, servers)
+                continue
+            for index, server in enumerate(servers):
+                curve(axes, results, sweep, metric, index, server)
+            axes.set_xscale("symlog" if sweep in ("idle", "work") else "log", **({"linthresh": 10} if sweep in ("idle", "work") else {}))
+            axes.set_yscale("log")
+            axes.set_xlabel(plan.BY_NAME[sweep].axis)
+            axes.set_title(heading(metric) + " (log)", loc="left", fontsize=9)
+        if not single:
+            handles, labels = panels[0][0].get_legend_handles_labels()
+            figure.legend(handles, labels, loc="center left", bbox_to_anchor=(1, 0.5),
+                          frameon=False, fontsize=8)
+        figure.tight_layout()
+        figure.savefig(path, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None})
+        pyplot.close(figure)
+
+
+def drawable(results, sweep):
+    return any(results.figure(metric, sweep, at, server) for metric in OF_SWEEP[sweep]
+               for at in results.points(sweep) for server in results.servers(sweep))
+
+
+def draw_all(results, folder):
+    """A picture for each sweep that has numbers, in `folder`, and pictures.md: each with its sentence."""
+    import sentences
+
+    folder.mkdir(parents=True, exist_ok=True)
+    text = []
+    for sweep in results.sweeps():
+        if drawable(results, sweep):
+            draw(results, sweep, folder / f"{sweep}.svg")
+            text.append(f"![{sweep}]({sweep}.svg)\n\n{sentences.sentence(results, sweep)}\n")
+    (folder / "pictures.md").write_text("\n".join(text))

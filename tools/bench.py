@@ -1,0 +1,270 @@
+"""./lab bench: every server under the same load, in rounds that alternate between them; --compare holds two runs side by
+side."""
+
+import argparse
+import datetime
+import itertools
+import os
+import shlex
+import sys
+import time
+from pathlib import Path
+
+import packages
+from build import build, locked, set_up
+from common import BUILD, ROOT, USAGE, Trouble, say
+
+sys.path.insert(1, str(ROOT / "bench"))
+
+CALM = 0.08  # the share of the cores' time that others may have
+REPEATS = 2  # of a measurement that was disturbed
+PROGRAMS = ("01_basic_tcp", "02_fork_server", "03_thread_server", "04_select", "05_poll", "06_epoll", "07_reactor",
+            "08_threadpool", "09_udp", "10_unix_socket", "11_http", "12_libevent", "bench")
+HELP = """\
+Measures servers under the same load, in rounds that alternate between them, and
+says of each what a message costs. Without words: all of them, in all sweeps.
+
+  ./lab bench --quick            a first look, in a minute
+  ./lab bench                    everything, in ten
+  ./lab bench 06 07 floor        these servers: a chapter's number, a peer, a path;
+                                 "06 --trigger edge" with words of its own
+  ./lab bench --sweep idle       one sweep; --sweep idle=0,500 at these numbers
+  ./lab bench --compare A B      what has become slower or faster from A to B
+
+Every answer is checked. Ctrl-C keeps what is done."""
+
+
+def parse(words):
+    parser = argparse.ArgumentParser(prog="./lab bench", description=HELP, add_help=False, allow_abbrev=False,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("servers", nargs="*", metavar="SERVER")
+    parser.add_argument("--sweep", action="append", default=[], metavar="NAME[=N,N…]")
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--rounds", type=positive(int), help="at most: 5, or 3 with --quick")
+    parser.add_argument("--seconds", type=positive(float), help="of each measurement: 0.25, or 0.1 with --quick")
+    parser.add_argument("--time", type=positive(float), help="seconds for all of it: 540, or 50 with --quick")
+    parser.add_argument("--name", help="of the results, in bench/results/: the date and time unless told otherwise")
+    parser.add_argument("--compare", nargs=2, metavar=("A", "B"))
+    parser.error = lambda line: (_ for _ in ()).throw(Trouble(f"bench: {line}", USAGE))
+    options = parser.parse_args(words)
+    if options.compare and len(words) > 3:
+        raise Trouble("bench: --compare takes two results and nothing else", USAGE)
+    if options.name is not None and not options.name.replace("-", "").replace("_", "").replace(".", "").isalnum():
+        raise Trouble(f"bench: --name: '{options.name}' is not made of letters, digits, '-', '_' and '.'", USAGE)
+    for name, slow, quick in (("rounds", 5, 3), ("seconds", 0.25, 0.1), ("time", 540, 50)):
+        if getattr(options, name) is None:
+            setattr(options, name, quick if options.quick else slow)
+    return options
+
+
+def positive(kind):
+    def read(word):
+        number = kind(word)
+        if not 0 < number < 1e6:
+            raise ValueError
+        return number
+    read.__name__ = "positive number"  # what argparse calls it
+    return read
+
+
+def wanted_sweeps(options):
+    """[(sweep, the values of its number)] that --sweep names; all of them otherwise."""
+    import plan
+
+    found = []
+    for words in options.sweep:
+        name, equals, numbers = words.partition("=")
+        if name not in plan.BY_NAME:
+            raise Trouble(f"bench: there is no sweep '{name}': {', '.join(plan.BY_NAME)}", USAGE)
+        sweep = plan.BY_NAME[name]
+        values = numbers.split(",") if equals else []
+        if not all(value.isdigit() and int(value) < 10**9 for value in values):
+            raise Trouble(f"bench: --sweep {name}: '{numbers}' is not a list of numbers", USAGE)
+        least = 0 if sweep.name in ("idle", "work") else 1
+        if any(int(value) < least for value in values):
+            raise Trouble(f"bench: --sweep {name}: '{numbers}' has a number below {least}", USAGE)
+        found.append((sweep, tuple(map(int, values)) or (options.quick and sweep.quick) or sweep.at))
+    return found or [(sweep, sweep.quick if options.quick else sweep.at) for sweep in plan.SWEEPS]
+
+
+def wanted_servers(options, folder):
+    import servers
+
+    try:
+        return [servers.named(words, folder) for words in options.servers]
+    except (LookupError, ValueError) as error:
+        raise Trouble(f"bench: {error.args[0]}", USAGE) from None
+
+
+def prepare():
+    """Brings the programs up to date. Libraries that came after the build folder was set up are looked for again."""
+    build(PROGRAMS)
+    libraries = {"libuv1-dev": "libuv", "libasio-dev": "asio"}
+    if any(package.found() and not (BUILD / "bench" / "peers" / libraries[package.name]).exists()
+           for package in packages.listed() if package.name in libraries):
+        import fcntl
+
+        with locked(BUILD, fcntl.LOCK_EX):
+            set_up(BUILD, ["--reconfigure"])
+        build(PROGRAMS)
+
+
+def name_missing():
+    lacking = packages.missing("bench", "http")
+    if lacking:
+        say(f"left out, since it is not installed: {', '.join(package.name for package in lacking)}")
+        say(f"this installs it: {packages.how_to_install(lacking)}")
+
+
+class Run:
+    """Takes the rounds, and keeps what they find in `results`, which is complete at any moment."""
+
+    def __init__(self, options, points, left_out, folder, command):
+        import results
+
+        self.options, self.points, self.folder = options, points, folder
+        self.machine = sorted(os.sched_getaffinity(0))
+        self.begin = time.monotonic()
+        self.took = {}  # seconds that a cell took, the last time
+        self.given_up = set()
+        order = [{"sweep": cell.sweep.name, "at": cell.at, "server": cell.server.name}
+                 for point in points.values() for cell in point]
+        now = datetime.datetime.now(datetime.timezone.utc)
+        self.results = results.Results({
+            "schema": 1, "name": options.name or now.strftime("%Y-%m-%d-%H%M%S"), "date": now.isoformat(timespec="seconds"),
+            "command": command, "seconds": options.seconds, "took": 0, "complete": False, "calm": CALM,
+            "quick": options.quick, "cores": {"server": self.machine[-1:], "load": self.machine[:1]},
+            "machine": results.machine(folder, self.machine), "left_out": left_out, "order": order, "rounds": []})
+
+    @property
+    def passed(self):
+        return time.monotonic() - self.begin
+
+    def left(self, cells):
+        """Seconds that these will take, from what they took before; those not yet tried as the others did on average."""
+        known = [self.took[cell] for cell in cells if cell in self.took]
+        average = sum(self.took.values()) / len(self.took) if self.took else 1.0
+        return sum(known) + average * (len(cells) - len(known))
+
+    def rounds(self):
+        """The rounds, a list of cells each, as long as the next one fits into the time."""
+        import plan
+
+        for number in range(self.options.rounds):
+            cells = [cell for cell in plan.one_round(self.points, number) if cell not in self.given_up]
+            if number and self.passed + self.left(cells) > self.options.time:
+                say(f"{number} rounds: another one would take longer than {self.options.time:g} s")
+                return
+            yield number, cells
+
+    def carry_out(self, progress):
+        """`progress(cell, seconds passed, seconds left)` is called before each measurement."""
+        for number, cells in self.rounds():
+            for done, cell in enumerate(cells):
+                if number == 0 and self.passed > self.options.time:
+                    say(f"{self.options.time:g} s are over before the first round was complete")
+                    return
+                rest = self.left(cells[done:]) + (self.options.rounds - number - 1) * self.left(cells)
+                progress(cell, self.passed, min(rest, max(0, self.options.time - self.passed)))
+                self.measure(number, cell)
+        self.results.data["complete"] = True
+
+    def measure(self, number, cell):
+        """Once, and again while it was disturbed: the calmest one counts."""
+        import measuring
+        from check import Failed
+
+        begin, found = time.monotonic(), []
+        try:
+            for repeated in itertools.count():
+                found.append(measuring.measure(cell, self.folder, self.machine, self.options.seconds))
+                if (found[-1].get("disturbed", 0) <= CALM or repeated == REPEATS or number == 0  # what comes first is a whole round
+                        or self.passed > self.options.time):
+                    break
+            row = min(found, key=lambda one: one.get("disturbed", 0)) | {"repeated": len(found) - 1}
+        except Failed as failure:
+            row = {"failed": str(failure)}
+            self.given_up.add(cell)
+            say(f"{cell}: failed: {failure}")
+        self.took[cell] = time.monotonic() - begin
+        self.results.data["rounds"].append(
+            {"round": number, "sweep": cell.sweep.name, "at": cell.at, "server": cell.server.name}
+            | {name: round(value, 4) if isinstance(value, float) else value for name, value in row.items()})
+
+
+def carry_out(run):
+    """With a bar on the terminal. What is done when somebody interrupts is saved, and the interrupt goes on."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    columns = (BarColumn(30), TextColumn("{task.percentage:>3.0f} %  {task.fields[left]}  {task.description}"))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", left="")
+
+        def progress(cell, passed, left):
+            bar.update(task, completed=passed, total=passed + left, description=str(cell), left=f"{left:.0f} s left")
+        try:
+            run.carry_out(progress)
+        finally:
+            run.results.data["took"] = round(run.passed, 1)
+            run.results.save()
+
+
+def report(results, folder):
+    """Tables on the terminal, and plots beside the file. Returns the exit code."""
+    import tables
+
+    tables.show(results)
+    if any(package.wanted == "python:matplotlib" for package in packages.missing("bench")):
+        say("no plots: python3-matplotlib is not installed")
+    else:
+        import plots
+
+        plots.draw_all(results, folder)
+    say(f"kept in {folder.relative_to(ROOT)}.json, .csv, and the plots in the folder of that name")
+    for (server, sweep, at), reason in results.failures().items():
+        say(f"{server} failed at {sweep} {at}: {reason}")
+    return 1 if results.failures() else 0
+
+
+def compare(names):
+    import results
+    import tables
+
+    packages.require("core")
+    try:
+        before, after = (results.Results.load(name) for name in names)
+    except results.Bad as bad:
+        raise Trouble(bad) from None
+    return tables.compare(before, after)
+
+
+def main(words):
+    options = parse(words)
+    if options.compare:
+        return compare(options.compare)
+    wanted = wanted_sweeps(options)
+    packages.require("core")
+    prepare()
+    name_missing()
+    import plan
+    from process import raise_descriptor_limit
+
+    raise_descriptor_limit()
+    who = wanted_servers(options, BUILD)
+    points, left_out = plan.cells(wanted, who, BUILD)
+    if not points:
+        raise Trouble("bench: nothing is left to be measured: " + "; ".join(f"{x['what']}: {x['why']}" for x in left_out)
+                      if left_out else "bench: none of these servers takes part in that sweep", USAGE)
+    run = Run(options, points, left_out, BUILD, shlex.join(["./lab", "bench", *words]))
+    interrupted = None
+    try:
+        carry_out(run)
+    except (KeyboardInterrupt, SystemExit) as end:
+        interrupted = end
+    import results
+
+    code = report(run.results, Path(results.FOLDER / run.results.data["name"]))
+    if interrupted:
+        raise interrupted
+    return code
