@@ -145,6 +145,11 @@ class Evidence:
     def edge_listener(self):
         return self.any(r"epoll_ctl\(.*EPOLL_CTL_ADD, \d+<(?:TCP|UNIX)[^>]*:\d+\]>, .*EPOLLET") or self.edge()
 
+    def killed_in_a_connection(self, name):
+        """Whether the signal killed a process that had written to a connection."""
+        return any(re.search(rf"^{call.pid} .*killed by {name}", self.text, re.MULTILINE)
+                   for call in self.calls if call.name in WRITES and call.descriptor and call.error == "EPIPE")
+
     def forks(self):
         return any(call.name in ("fork", "vfork", "clone", "clone3") and "CLONE_THREAD" not in call.args
                    and (call.result or 0) > 0 for call in self.calls)
@@ -197,7 +202,7 @@ def cause_list():
         Cause("crash", "It was ended by a signal that says its memory was misused: build it with -g -fsanitize=address.", "",
               lambda e: e.exit() in (-4, -6, -7, -8, -11), lambda e: e.exit() in (-4, -6, -7, -8, -11)),
         Cause("sigpipe", "It wrote to a connection that was reset, and SIGPIPE ended it: ignore SIGPIPE, and look at what "
-              "write returns.", "", lambda e: e.any(r"killed by SIGPIPE"), lambda e: e.exit() == -13),
+              "write returns.", "", lambda e: e.killed_in_a_connection("SIGPIPE"), lambda e: e.exit() == -13),
         Cause("forks-without-end", "It makes processes without end.", "", None, lambda e: "processes" in e.verdict.facts),
         Cause("wrong-transport", "It is a server for another chapter: its socket is of another kind.", "", None,
               says("it has one for")),

@@ -410,6 +410,8 @@ def reaps(subject):
     peers = [subject.connect(server) for _ in range(20)]
     for peer in peers:
         peer.ask(b"hello\n")
+    if not server.children():
+        raise Failed("20 clients are connected, and none has a process of its own")
     with server.frozen([server.pid]):  # all their signals are one by the time it can look
         for peer in peers:
             peer.close()

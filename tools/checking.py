@@ -16,7 +16,7 @@ from common import BUILD, USAGE, Trouble, find_chapter
 
 FAULT = BUILD / "tests" / "libfault.so"
 OWN_FAULT = 3  # the exit code when it is not the server that is to blame
-PATIENCE = 2.0  # seconds, for whatever a check waits for
+PATIENCE = 4.0  # seconds, for whatever a check waits for
 VALUED = ("--port", "--address", "--json", "--only", "--factor")
 FLAGS = ("--watch", "--hint", "--full")
 
