@@ -12,6 +12,15 @@ class Failed(AssertionError):
     """The subject broke the promise; the text says what was expected and what came."""
 
 
+class Differs(Failed):
+    """Other bytes came than were expected."""
+
+    def __init__(self, text, got, expected, at):
+        super().__init__(text)
+        self.got, self.expected = bytes(got), bytes(expected)
+        self.at = at  # the first byte that differs
+
+
 class CannotTell(Exception):
     """This check cannot judge this subject here; the text says why. Never a pass."""
 
@@ -69,8 +78,9 @@ def expect_bytes(got, expected, what="the answer"):
         return
     at = next((i for i, (g, e) in enumerate(zip(got, expected)) if g != e), min(len(got), len(expected)))
     begin = max(0, at - 8)
-    raise Failed(
+    raise Differs(
         f"{what} differs from byte {at} on ({len(got)} bytes came, {len(expected)} were expected)\n"
         f"  expected …{show(expected[begin:at + 24])}\n"
-        f"  got      …{show(got[begin:at + 24])}"
+        f"  got      …{show(got[begin:at + 24])}",
+        got, expected, at,
     )

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from check import CannotTell, Failed, Ladder, expect_bytes
-from peer import (FLOOD, Peer, flooded, queues_in_kernel, quiet_port, segments_sent_again, state_in_kernel,
+from peer import (FLOOD, Peer, flooded, queues_in_kernel, segments_sent_again, state_in_kernel,
                   time_waits_dropped, upper)
 from process import wait_until
 
@@ -386,9 +386,9 @@ def wall(subject):
     expect_answers(peers[:served], b"client %d\n")
     for peer in peers[served:]:
         peer.expect_refusal()
-    refusals = [line for line in server.log.splitlines() if "refused" in line]
-    if len(refusals) != 1100 - served:
-        raise Failed(f"{1100 - served} clients were refused, and {len(refusals)} lines say so")
+    said = len(server.log.splitlines())
+    if said < 1100 - served:
+        raise Failed(f"{1100 - served} clients were refused, and {said} lines say so")
     peers[0].close()
     wait_until(lambda: len(server.descriptors()) < 1024, subject.patience, "a client has left, and its descriptor is kept")
     subject.connect(server).ask(b"is there a place for me?\n")
@@ -410,6 +410,8 @@ def reaps(subject):
     peers = [subject.connect(server) for _ in range(20)]
     for peer in peers:
         peer.ask(b"hello\n")
+    if not server.children():
+        raise Failed("20 clients are connected, and none has a process of its own")
     with server.frozen([server.pid]):  # all their signals are one by the time it can look
         for peer in peers:
             peer.close()
@@ -575,7 +577,7 @@ def exits_0(subject):
         peers = [subject.connect(server) for _ in range(3)]
         for peer in peers:
             peer.ask(b"hello\n")
-        server.popen.send_signal(how)
+        server.send_signal(how)
         for peer in peers:
             peer.expect_end()
         expect_exit_0(server)
@@ -609,7 +611,7 @@ def owed_at_stop(subject):
         server = subject.start()
         peers = [subject.connect(server, small_buffers=True) for _ in range(3)]
         read = [owed(server, peer)[1] for peer in peers]
-        server.popen.send_signal(how)
+        server.send_signal(how)
         for size, peer in zip(read, peers):
             expect_what_is_owed(peer.receive_to_end(), size)
             peer.close()
@@ -631,7 +633,7 @@ def sends_on_at_stop(subject):
     thread = threading.Thread(target=send_on, args=(sent,))
     thread.start()
     try:
-        server.popen.send_signal(signal.SIGTERM)
+        server.send_signal(signal.SIGTERM)
         expect_what_is_owed(peer.receive_to_end(), read)
         expect_exit_0(server)
     finally:
@@ -645,7 +647,7 @@ def stop_that_is_held_up(subject, how=signal.SIGTERM):
     server = subject.start()
     stuck = subject.connect(server, small_buffers=True)
     owed(server, stuck)
-    server.popen.send_signal(how)
+    server.send_signal(how)
     return server, stuck
 
 
@@ -680,7 +682,7 @@ def second_signal(subject):
     for first, second in ((signal.SIGTERM, signal.SIGINT), (signal.SIGINT, signal.SIGTERM), (signal.SIGTERM,) * 2):
         server, _ = stop_that_is_held_up(subject, first)
         wait_until(lambda: not listens(server), subject.patience, "it goes on listening")  # or two signals are one
-        server.popen.send_signal(second)
+        server.send_signal(second)
         code = server.wait(GRACE)
         if code not in (128 + second, -second):
             raise Failed(f"exit code {code} after a second signal, not {128 + second}")
@@ -701,7 +703,7 @@ def children_end(subject):
 @check("restart", "A new server starts on the port at once, with the old one's connection in TIME_WAIT",
        needs="stops", capability="tcp")
 def restart(subject):
-    port = quiet_port()
+    port = subject.somewhere()
     overflows, again = time_waits_dropped(), segments_sent_again()
     server = subject.start(port)
     peer = subject.connect(server)

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from check import CannotTell, Failed, expect_bytes, show
+from journal import journal
 from peer import upper
 from process import wait_until
 from subject import ClientSubject, OwnSubject, ServerSubject, Subject
@@ -32,6 +33,7 @@ class DatagramPeer:
 
     def __init__(self, address, patience=4.0):
         self.patience = patience
+        self.who = journal.client()
         self.socket = datagram_socket(address, patience)
         self.socket.connect(address)
 
@@ -47,6 +49,7 @@ class DatagramPeer:
 
     def send(self, data):
         """One datagram. Where nobody is, the kernel says so at once, on one machine."""
+        journal.step(self.who, "sends" if data else "sends an empty datagram", data)
         try:
             self.socket.send(data)
         except OSError as error:
@@ -62,6 +65,7 @@ class DatagramPeer:
 
     def receive(self):
         """The next datagram."""
+        journal.step(self.who, "waits for a datagram")
         try:
             return self.socket.recv(65536)
         except socket.timeout:
@@ -99,6 +103,9 @@ class DatagramSubject(OwnSubject):
     def __init__(self, program, words, default_port, *rest):
         ServerSubject.__init__(self, [program, *words, "--port", "{port}"], *rest)
         self.default_port = default_port
+
+    def somewhere(self):
+        return quiet_port()
 
     def connect(self, server):
         peer = DatagramPeer(server.address, self.patience)

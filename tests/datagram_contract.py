@@ -10,7 +10,7 @@ from collections import Counter
 
 from check import CannotTell, Failed, Ladder, expect_bytes, show
 from contract import EVERY_BYTE, SPIN, WATCH
-from datagram import LARGEST, DatagramPeer, quiet_port
+from datagram import LARGEST, DatagramPeer
 from peer import upper
 from process import wait_until
 
@@ -190,7 +190,7 @@ def leaves_nothing(subject):
 @check("udp-stops", "SIGTERM and SIGINT end it within 2 s, and a new one starts on its port at once",
        needs="udp-answers", capability="datagram")
 def stops(subject):
-    port = quiet_port()
+    port = subject.somewhere()
     for how in (signal.SIGTERM, signal.SIGINT):
         server = subject.start(port)
         subject.connect(server).ask(b"hello\n")
@@ -201,8 +201,9 @@ def stops(subject):
 @check("udp-second-start", "A second server on an address that is taken ends at once with an error, and the first "
        "goes on", needs="udp-answers", capability="datagram")
 def second_start(subject):
-    first = subject.start(quiet_port())
-    second = subject.run(first.address[1])
+    place = subject.somewhere()
+    first = subject.start(place)
+    second = subject.run(place)
     code = second.wait(subject.patience)
     if code == 0:
         raise Failed("the second start ends with exit code 0, as if all were well")

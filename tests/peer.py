@@ -15,6 +15,7 @@ import termios
 import time
 
 from check import Failed, expect_bytes, show
+from journal import journal
 
 
 def upper(data):
@@ -45,10 +46,12 @@ class Peer:
     """A client's socket, connected to a (host, port) or a path. Use as a context manager, or close().
     `name` is what our servers call it."""
 
+    who = "the other end"  # in the journal
     unsent = 0  # bytes that were sent, and that the kernel has not taken
 
     def __init__(self, address, patience=4.0, small_buffers=False):
         self.patience = patience
+        self.who = journal.client()
         self.on_path = isinstance(address, str)
         if self.on_path:
             self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -62,6 +65,7 @@ class Peer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         self.socket.settimeout(patience)
+        self.notes("connects" + (", with a small receive buffer" if small_buffers else ""))
         try:
             self.socket.connect(socket_address(address) if self.on_path else address)
         except OSError as error:
@@ -72,6 +76,9 @@ class Peer:
         else:
             self.name = name_of(self.socket.getsockname())
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def notes(self, does, data=b""):
+        journal.step(self.who, does, data)
 
     def __enter__(self):
         return self
@@ -84,6 +91,7 @@ class Peer:
         return self.socket.getsockname()[1]
 
     def send(self, data):
+        self.notes("sends", data)
         try:
             self.socket.sendall(data)
         except socket.timeout:
@@ -107,6 +115,7 @@ class Peer:
 
     def receive(self, size):
         """Exactly `size` bytes."""
+        self.notes(f"waits for {size} bytes")
         got = bytearray()
         while len(got) < size:
             try:
@@ -122,6 +131,7 @@ class Peer:
 
     def receive_to_end(self):
         """All that comes before the server's end of file."""
+        self.notes("reads to the end of file")
         got = bytearray()
         while True:
             try:
@@ -141,15 +151,18 @@ class Peer:
 
     def send_and_end(self, data):
         """The data and the end of file in one packet."""
+        self.notes("sends, with the end of file in the same packet,", data)
         self.socket.send(data, socket.MSG_MORE)
-        self.end()
+        self.socket.shutdown(socket.SHUT_WR)
 
     def end(self):
         """Shuts the write side: the server reads the end of file."""
+        self.notes("ends its side: shutdown(SHUT_WR)")
         self.socket.shutdown(socket.SHUT_WR)
 
     def expect_end(self):
         """The server's end of file, and not a byte before it."""
+        self.notes("waits for the end of file")
         try:
             extra = self.socket.recv(4096)
         except socket.timeout:
@@ -161,6 +174,7 @@ class Peer:
 
     def expect_refusal(self, said=b""):
         """The connection ends without an answer to what was `said`: end of file or a reset."""
+        self.notes("has to be refused, whatever it says:", said)
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it may have ended already
             self.socket.sendall(said)
         try:
@@ -175,6 +189,7 @@ class Peer:
     def exchange(self, data, pause=lambda received: 0, end=True):
         """Sends and receives `data` at the same time, each byte compared as it comes, then (with `end`) the ends of
         file both ways. `pause(received)` says for how many seconds not to read yet; sending goes on meanwhile."""
+        self.notes(f"sends {len(data)} bytes, and reads the answers meanwhile")
         data = memoryview(data)
         sent = received = 0
         self.socket.setblocking(False)
@@ -224,15 +239,19 @@ class Peer:
                 piece = FLOOD[sent % len(ALPHABET):][:limit - sent]
                 sent += self._some(lambda: self.socket.send(piece), sent, 0)
         self.socket.settimeout(self.patience)
+        self.notes(f"sends without reading, until the server takes no more: {sent} bytes")
         return sent
 
     def reset(self):
         """Ends the connection with a RST: what close does when the linger time is zero. socket(7)
         On a path it does so when something was left unread."""
+        self.notes("resets its connection")
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.close()
+        self.socket.close()
 
     def close(self):
+        if self.socket.fileno() != -1:
+            self.notes("closes its connection")
         self.socket.close()
 
 

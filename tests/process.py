@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 from check import Failed
+from journal import journal
 
 READY = re.compile(r"listening on (?:(\d+\.\d+\.\d+\.\d+)|\[([0-9a-f:.]+)\]):(\d+)\n")
 SANITIZER_REPORT = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|LeakSanitizer")
@@ -84,6 +85,7 @@ class Process:
             **popen,
         )
         self.pid = self.popen.pid
+        journal.step("the server", f"is started: {' '.join(self.command)}")
 
     # ---- what it says
 
@@ -163,12 +165,14 @@ class Process:
         """Stops its processes (or only `pids`), and lets them go on at the end of the block. Inside it every thread of
         theirs stands still: the signal is only a request, and wakes who sleeps in a call before it stops him."""
         pids = pids or self.processes()
+        journal.step("the server", "stands still: SIGSTOP")
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
         try:
             wait_until(lambda: all(map(stands_still, pids)), 8.0, "SIGSTOP does not stop it")
             yield
         finally:
+            journal.step("the server", "goes on: SIGCONT")
             for pid in pids:
                 os.kill(pid, signal.SIGCONT)
 
@@ -181,9 +185,13 @@ class Process:
         except subprocess.TimeoutExpired:
             raise Failed(f"still running after {patience:g} s: {' '.join(self.command)}") from None
 
+    def send_signal(self, how):
+        journal.step("the server", f"gets {how.name}")
+        self.popen.send_signal(how)
+
     def stop(self, how=signal.SIGTERM, patience=2.0):
         """Ends it by the signal `how`; nothing of its session may be left after `patience` seconds."""
-        self.popen.send_signal(how)
+        self.send_signal(how)
         self.wait(patience)
         wait_until(lambda: not self.processes(), patience, lambda: f"left behind: processes {self.processes()}")
 

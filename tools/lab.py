@@ -8,20 +8,23 @@ from pathlib import Path
 
 from common import USAGE, Trouble, language, say
 
-COMMANDS = ("run", "test", "bench", "diff", "doctor", "fuzz", "book", "trace", "hunt")
+# command: the module that carries it out
+COMMANDS = {name: name for name in ("run", "test", "new", "bench", "diff", "doctor", "fuzz", "book", "trace", "hunt")}
+COMMANDS["check"] = "checking"
 
 
 def carry_out(words):
-    if words[:1] == ["bench"] and ("--help" in words or "-h" in words):
-        print(importlib.import_module("bench").HELP)
-        return 0
-    if "--help" in words or "-h" in words:
+    ours = words[:words.index("--")] if "--" in words else words  # what follows is another program's
+    if "--help" in ours or "-h" in ours:
+        if words[0] == "bench":
+            print(importlib.import_module("bench").HELP)
+            return 0
         name = "help.zh.txt" if language() == "zh" else "help.txt"
         print(Path(__file__).with_name(name).read_text(encoding="utf-8"), end="")
         return 0
     if words[0] not in COMMANDS:
         raise Trouble(f"there is no command '{words[0]}': ./lab help shows them", USAGE)
-    return importlib.import_module(words[0]).main(words[1:])
+    return importlib.import_module(COMMANDS[words[0]]).main(words[1:])
 
 
 def main(words):

@@ -1,0 +1,405 @@
+"""Why a check failed: a closed list of causes, most of them *seen* in the system calls of a second run under strace,
+the others guessed from what the check said. The verdict is never touched: it comes from the run that was not traced.
+"""
+
+import dataclasses
+import os
+import re
+import subprocess
+import tempfile
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from examine import Climb
+
+CALLS = ("read,readv,recvfrom,recvmsg,write,writev,sendto,sendmsg,accept,accept4,bind,listen,connect,setsockopt,close,shutdown,"
+         "select,pselect6,poll,ppoll,epoll_ctl,epoll_wait,epoll_pwait,fork,vfork,clone,clone3,wait4,waitid,rt_sigaction,"
+         "exit_group,socket,fcntl,futex")
+LINE = re.compile(r"(\d+) +(\w+)\((.*?)\) += (-?\d+|0x[0-9a-f]+|\?)(?:<[^>]*>+)?(?: (E[A-Z0-9]+))?")
+UNFINISHED = re.compile(r"(\d+) +((\w+)\(.*) <unfinished \.\.\.>")
+RESUMED = re.compile(r"(\d+) +<\.\.\. (\w+) resumed>(.*)")
+MOST = 200_000  # lines of a trace that are looked at
+READS, WRITES = {"read", "readv", "recvfrom", "recvmsg"}, {"write", "writev", "sendto", "sendmsg"}
+PATIENCE = 1.0  # seconds: the traced run need not wait long for what does not come
+
+
+@dataclass(frozen=True)
+class Call:
+    pid: str
+    name: str
+    args: str
+    result: int  # -1 with an error; None when it did not return
+    error: str
+
+    @cached_property
+    def descriptor(self):
+        found = re.match(r"(\d+)<(TCP|UNIX|UDP|TCPv6|UNIX-STREAM)", self.args)
+        return found and found[1]
+
+    @cached_property
+    def asked(self):
+        """How many bytes were asked for."""
+        found = re.search(r", (\d+)(?:, \w+(?:, NULL, 0)?)?$", self.args)
+        return int(found[1]) if found else 0
+
+
+def parse(lines):
+    """The calls of a trace, in the order in which they returned; at the end those that did not."""
+    calls, begun = [], {}
+    for line in lines:
+        if found := UNFINISHED.match(line):
+            begun[found[1]] = found
+            continue
+        if (found := RESUMED.match(line)) and found[1] in begun:
+            line = f"{found[1]} {begun.pop(found[1])[2]}{found[3]}"
+        if found := LINE.match(line):
+            result = None if found[4] == "?" else int(found[4], 0)
+            calls.append(Call(found[1], found[2], found[3], result, found[5] or ""))
+    return calls + [Call(f[1], f[3], f[2].partition("(")[2], None, "") for f in begun.values()]
+
+
+@dataclass
+class Evidence:
+    """What is known of a failed check: what it said, the state, and the calls of the traced run, if there was one."""
+
+    verdict: object
+    calls: list = field(default_factory=list)
+    text: str = ""
+
+    def said(self, pattern):
+        return re.search(pattern, self.verdict.message, re.DOTALL) is not None
+
+    def exit(self):
+        return self.verdict.facts.get("exit")
+
+    def of(self, *names):
+        return [call for call in self.calls if call.name in names]
+
+    def on_connections(self):
+        """{(descriptor, generation): its reads, writes and close}, in their order."""
+        found, generation = {}, {}
+        for call in self.calls:
+            if call.name in ("accept", "accept4") and call.result and call.result > 0:
+                generation[str(call.result)] = generation.get(str(call.result), 0) + 1
+            elif call.name in READS | WRITES | {"close", "shutdown"} and call.descriptor in generation:
+                found.setdefault((call.descriptor, generation[call.descriptor]), []).append(call)
+        return found.values()
+
+    def any(self, pattern):
+        return re.search(pattern, self.text, re.MULTILINE) is not None
+
+    # ---- what rules look for
+
+    def end_read_again(self):
+        """read returned 0, and the same descriptor was read again, and again."""
+        for calls in self.on_connections():
+            ends = [call for call in calls if call.name in READS and call.result == 0]
+            if len(ends) > 2:
+                return True
+        return False
+
+    def short_write_forgotten(self):
+        """write took less than it was given, or nothing, and the rest never followed."""
+        for calls in self.on_connections():
+            writes = [call for call in calls if call.name in WRITES]
+            read = sum(call.result or 0 for call in calls if call.name in READS and (call.result or 0) > 0)
+            sent = sum(call.result or 0 for call in writes if (call.result or 0) > 0)
+            cut = any(call.error in ("EAGAIN", "EWOULDBLOCK") or 0 <= (call.result or 0) < call.asked for call in writes)
+            if cut and sent < read:
+                return True
+        return False
+
+    def closed_while_pending(self):
+        """The same, and the end of file had come before."""
+        for calls in self.on_connections():
+            ended = next((i for i, call in enumerate(calls) if call.name in READS and call.result == 0), None)
+            if ended is not None and any(call.name == "close" for call in calls[ended:ended + 3]):
+                before = [call for call in calls[:ended] if call.name in WRITES]
+                if before and (before[-1].error or (before[-1].result or 0) < before[-1].asked):
+                    return True
+        return False
+
+    def constant_length(self):
+        """Each write has one length, and the reads have not, or another."""
+        for calls in self.on_connections():
+            reads = [call.result for call in calls if call.name in READS and (call.result or 0) > 0]
+            writes = [call.asked for call in calls if call.name in WRITES]
+            if reads and writes and min(writes) > max(reads):
+                return True
+        return False
+
+    def answers_less(self):
+        """More was read in one go than was handed to write for it."""
+        for calls in self.on_connections():
+            read = sum(call.result for call in calls if call.name in READS and (call.result or 0) > 0)
+            given = [call for call in calls if call.name in WRITES]
+            biggest = max((call.result for call in calls if call.name in READS and call.result), default=0)
+            if given and max(call.asked for call in given) < biggest and sum(call.asked for call in given) < read:
+                return True
+        return False
+
+    def edge(self):
+        return self.any(r"EPOLLET")
+
+    def edge_listener(self):
+        return self.any(r"epoll_ctl\(.*EPOLL_CTL_ADD, \d+<(?:TCP|UNIX)[^>]*:\d+\]>, .*EPOLLET") or self.edge()
+
+    def killed_in_a_connection(self, name):
+        """Whether the signal killed a process that had written to a connection."""
+        return any(re.search(rf"^{call.pid} .*killed by {name}", self.text, re.MULTILINE)
+                   for call in self.calls if call.name in WRITES and call.descriptor and call.error == "EPIPE")
+
+    def forks(self):
+        return any(call.name in ("fork", "vfork", "clone", "clone3") and "CLONE_THREAD" not in call.args
+                   and (call.result or 0) > 0 for call in self.calls)
+
+    def threads(self):
+        return any(call.name.startswith("clone") and "CLONE_THREAD" in call.args for call in self.calls)
+
+    def blocked_in(self, *names):
+        return any(call.result is None and call.name in names and call.descriptor for call in self.calls)
+
+    def handled_late(self):
+        """The handler for SIGCHLD was installed after the first child had been made."""
+        first = next((i for i, call in enumerate(self.calls) if call.name in ("fork", "vfork", "clone", "clone3")), None)
+        return first is not None and not any("SIGCHLD" in call.args for call in self.calls[:first]
+                                             if call.name == "rt_sigaction")
+
+    def grown(self, what):
+        """Whether the check says that more of `what` are held than before."""
+        counts = re.findall(rf"(\d+) {what}", self.verdict.message)
+        return len(counts) == 2 and int(counts[1]) > int(counts[0])
+
+    def got(self):
+        return bytes.fromhex(self.verdict.differs.get("got", ""))
+
+    def expected(self):
+        return bytes.fromhex(self.verdict.differs.get("expected", ""))
+
+    def at(self, data):
+        """The byte of `data` that differs first, or -1."""
+        where = self.verdict.differs.get("at", 0) - self.verdict.differs.get("begin", 0)
+        return data[where] if self.verdict.differs and where < len(data) else -1
+
+
+@dataclass(frozen=True)
+class Cause:
+    id: str
+    text: str
+    checks: str  # which checks it can fail: their ids; empty for any
+    seen: object = None  # of the Evidence of a traced run
+    guess: object = None  # of the Evidence without one
+
+
+def says(pattern):
+    return lambda e: e.said(pattern)
+
+
+def cause_list():
+    """In the order in which they are tried."""
+    return [
+        Cause("crash", "It was ended by a signal that says its memory was misused: build it with -g -fsanitize=address.", "",
+              lambda e: e.exit() in (-4, -6, -7, -8, -11), lambda e: e.exit() in (-4, -6, -7, -8, -11)),
+        Cause("sigpipe", "It wrote to a connection that was reset, and SIGPIPE ended it: ignore SIGPIPE, and look at what "
+              "write returns.", "", lambda e: e.killed_in_a_connection("SIGPIPE"), lambda e: e.exit() == -13),
+        Cause("forks-without-end", "It makes processes without end.", "", None, lambda e: "processes" in e.verdict.facts),
+        Cause("wrong-transport", "It is a server for another chapter: its socket is of another kind.", "", None,
+              says("it has one for")),
+        Cause("wrong-port", "It does not listen where its command line says.", "starts udp-starts", None,
+              says("and not on")),
+        Cause("goes-into-background", "It leaves for the background (daemon, or a shell's &).", "", None, says("background")),
+        Cause("dies-at-start", "It ends before it listens: the last that it printed, and its exit code, say why.",
+              "starts udp-starts", None, says("died before")),
+        Cause("never-listens", "It runs, and never calls listen (or bind, for datagrams) with success.",
+              "starts udp-starts", lambda e: not any(c.result == 0 for c in e.of("listen")), says("not ready|no socket")),
+        # bytes
+        Cause("echoes", "It sends back what came as it came: nothing is made upper case.", "", None,
+              lambda e: bool(e.got()) and e.got() != e.expected() and e.got().upper() == e.expected()),
+        Cause("beyond-ascii", "It changes bytes beyond ASCII: toupper() under a locale, or Latin-1 by hand. Only a-z change.",
+              "", None, lambda e: e.at(e.expected()) >= 128),
+        Cause("constant-length", "write is given the size of the buffer, and not the number of bytes that read returned.",
+              "", lambda e: e.constant_length() and (e.verdict.differs or e.said("more came"))),
+        Cause("stops-at-nul", "It takes what it read for a C string: the answer ends before the first NUL (strlen, %s).",
+              "exact-bytes udp-exact-bytes", None, says("no answer|differs|closed")),
+        Cause("read-for-a-line", "It takes each read for one line, and puts something where its end would be. TCP has no lines.",
+              "any-split", None, lambda e: bool(e.verdict.differs)),
+        Cause("waits-for-newline", "It answers whole lines only: what follows the last newline is lost.", "any-split", None,
+              says("closed|no answer")),
+        Cause("never-watches-connections", "select is told of no connection: its first argument must be the highest descriptor "
+              "plus one, and grow.", "answers", lambda e: e.of("select", "pselect6") and e.of("accept", "accept4")
+              and not any(c.name in READS and c.descriptor for c in e.calls)),
+        Cause("accept-blocks", "It waits in accept for another client, while one that it has waits for an answer: the listener "
+              "must not block, or accept once for each readiness.", "answers",
+              lambda e: e.blocked_in("accept", "accept4") and e.of("poll", "ppoll", "select", "pselect6", "epoll_wait",
+                                                                    "epoll_pwait")),
+        Cause("never-reads", "It accepts a client and never reads from it.", "answers",
+              lambda e: e.of("accept", "accept4") and not any(c.name in READS and c.descriptor for c in e.calls)),
+        Cause("never-answers", "It reads what came, and no write of it follows.", "answers udp-answers",
+              lambda e: not any(c.name in WRITES and c.descriptor and c.result for c in e.calls), says("no answer|closed")),
+        Cause("one-answer", "It closes after the first answer: a connection is not one question.", "next-line", None,
+              says("closed|reset")),
+        # the end of a connection
+        Cause("edge-reads-once", "Edge-triggered, it does not read until EAGAIN: epoll tells of a change once.",
+              "byte-and-end much-at-once any-split end-of-file", lambda e: e.edge()),
+        Cause("threads-share-a-variable", "Every thread is given the address of one variable, which the next client changes: two "
+              "threads serve one descriptor.", "byte-and-end silent-client burst", lambda e: e.threads()),
+        Cause("parent-keeps-connection", "The parent does not close its copy of the connection after fork: the client never sees "
+              "the end.", "end-of-file", lambda e: e.forks()),
+        Cause("ignores-end-of-file", "read returned 0, which is the end of file, and the loop went on.", "end-of-file rests",
+              lambda e: e.end_read_again(), lambda e: e.said("does not close")),
+        Cause("end-before-answer", "It looks for the end of file before it answers what came with it.", "byte-and-end", None,
+              says("closed")),
+        Cause("closes-with-output-pending", "The end of file came while it still owed bytes, and it closed: they are lost.",
+              "owed-at-end slow-reader", lambda e: e.closed_while_pending(), says("closed|reset")),
+        Cause("answers-part-of-a-read", "It answers only a part of what it has read: the rest never follows.", "much-at-once "
+              "slow-reader", lambda e: e.answers_less()),
+        Cause("short-write", "write took less than it was given (or EAGAIN: nothing), and the rest was never sent.",
+              "much-at-once owed-at-end slow-reader peer-not-reading", lambda e: e.short_write_forgotten(),
+              lambda e: not e.said("took|no answer.*got b'WHAT|WHAT ABOUT")),
+        # clients that leave
+        Cause("one-client-only", "accept is called once, outside the loop: nobody is served after the first client.",
+              "next-client", None, says("no answer|closed|connect")),
+        Cause("ends-at-reset", "It takes one client's reset (ECONNRESET) for its own failure, and ends.", "reset",
+              lambda e: e.any("ECONNRESET"), says("connect|reset")),
+        Cause("spins-on-hangup", "A connection that has hung up is reported again and again, and it does not look: POLLHUP and "
+              "POLLERR come unasked.", "lets-go", None, says("spins|holds")),
+        Cause("busy-wait", "It never waits: it asks again and again whether there is something to do.", "rests udp-rests", None,
+              says("spins")),
+        # many clients
+        Cause("waits-for-its-child", "It waits for its child before it accepts again: a process each, one at a time.",
+              "silent-client", lambda e: any(c.name in ("wait4", "waitid") and c.result is None for c in e.calls)),
+        Cause("one-after-another", "It serves one client to the end before it accepts the next.",
+              "silent-client peer-not-reading", lambda e: not e.forks() and not e.threads() and e.blocked_in(*READS),
+              lambda e: e.said("no answer") and not e.said("took")),
+        Cause("reads-without-bound", "It reads on from a client that does not read its answers, and keeps all in memory: stop "
+              "reading while much is pending.", "peer-not-reading stuck-memory crumbs-memory", None, says("took|memory")),
+        Cause("lock-held-while-writing", "It holds a lock that all clients need while it waits in write.", "peer-not-reading",
+              lambda e: e.threads() and e.blocked_in(*WRITES)),
+        Cause("blocks-in-write", "It waits in write for a client that does not read, and with it wait all others: connections "
+              "must not block.", "peer-not-reading", lambda e: e.blocked_in(*WRITES)),
+        Cause("edge-accepts-once", "Edge-triggered, it does not accept until EAGAIN: clients that come together are one piece of "
+              "news.", "burst thousand", lambda e: e.edge_listener()),
+        Cause("table-too-small", "It has room for fewer clients.", "burst thousand ten-thousand", None, lambda e: True),
+        Cause("stays-with-one", "It stays with a connection for as long as more comes: one that streams starves the others.",
+              "fair", None, lambda e: True),
+        Cause("silent-refusal", "It refuses clients without a line that says so.", "wall", None, says("lines say so")),
+        Cause("fd-setsize", "A descriptor of 1024 or more is put into an fd_set, which has no room for it.", "wall", None,
+              lambda e: True),
+        # what is left behind
+        Cause("never-reaps", "It never waits for a child: each stays a zombie.", "reaps leaves-nothing",
+              lambda e: not e.of("wait4", "waitid") and e.forks(), lambda e: e.grown("zombies")),
+        Cause("handler-too-late", "The handler for SIGCHLD is installed after the first fork: a child that has ended by then "
+              "stays a zombie.", "reaps", lambda e: e.said("a child that has ended") and e.handled_late()),
+        Cause("reaps-one-a-signal", "It waits once for each SIGCHLD: signals that come together are one. Call waitpid with "
+              "WNOHANG until nobody is left.", "reaps", None, says("that ended together")),
+        Cause("parent-keeps-connection", "The parent does not close its copy of the connection after fork.", "one-holder", None,
+              says("the parent holds")),
+        Cause("child-keeps-listener", "The child does not close its copy of the listener.", "one-holder", None,
+              says("a child holds")),
+        Cause("descriptor-leak", "Descriptors only grow: an accepted one is not closed on every path.",
+              "leaves-nothing udp-leaves-nothing lets-go", None, lambda e: e.grown("descriptors")),
+        Cause("thread-leak", "Threads that have ended are neither joined nor detached: their stacks stay.",
+              "leaves-nothing", lambda e: e.threads() and e.said("KiB of memory"), lambda e: e.grown("threads")),
+        Cause("memory-leak", "Memory only grows: what is allocated for a client is not freed.",
+              "leaves-nothing udp-leaves-nothing", None, says("KiB of memory")),
+        # when something runs out
+        Cause("exits-on-emfile", "It takes EMFILE, out of descriptors, for its own end.", "out-of-descriptors", None,
+              says("the server ended")),
+        Cause("spins-on-emfile", "Out of descriptors, accept is tried again and again without a pause.", "out-of-descriptors",
+              None, says("it spins")),
+        Cause("listener-gone", "Out of descriptors, it stops watching the listener, and never comes back to it.",
+              "out-of-descriptors", None, says("no answer|closed")),
+        Cause("retries-only-when-idle", "Out of descriptors, it tries again only when nobody else talks.",
+              "descriptor-from-elsewhere", None, lambda e: True),
+        Cause("ends-without-worker", "It ends, or loses a client, when fork or pthread_create fails.", "no-worker", None,
+              lambda e: True),
+        # its start and its end
+        Cause("bind-without-reuseaddr", "bind fails while an old connection is in TIME_WAIT: set SO_REUSEADDR before bind.",
+              "restart stops", lambda e: e.any("EADDRINUSE") and not e.any("SO_REUSEADDR"), says("in use|died before|and not on")),
+        Cause("reuseport", "SO_REUSEPORT lets two servers share one port.", "second-start",
+              lambda e: e.any("SO_REUSEPORT")),
+        Cause("udp-reuseaddr", "For datagrams SO_REUSEADDR lets two servers share one address.", "udp-second-start",
+              lambda e: e.any("SO_REUSEADDR"), lambda e: True),
+        Cause("bind-unchecked", "bind or listen failed, and nobody looked at what it returned.", "second-start",
+              lambda e: e.any("EADDRINUSE"), lambda e: True),
+        Cause("ignores-sigterm", "SIGTERM is ignored.", "stops udp-stops",
+              lambda e: e.any(r"rt_sigaction\(SIGTERM, \{sa_handler=SIG_IGN")),
+        Cause("children-survive", "Its children go on when it ends.", "stops children-end", None, says("left behind")),
+        Cause("waits-for-workers", "At the signal it waits for threads that nobody woke.", "stops", lambda e: e.threads()),
+        Cause("does-not-end", "A handler takes the signal, and the program goes on.", "stops udp-stops", None,
+              says("still running")),
+        Cause("dies-by-signal", "No handler: the signal ends it as it ends everybody, not with exit code 0.", "exits-0", None,
+              lambda e: True),
+        Cause("closes-at-stop", "At the signal it closes its connections with bytes owed, or input unread, which is a reset.",
+              "owed-at-stop", None, lambda e: True),
+        Cause("closes-without-lingering", "It closes while its client still sends: a reset overtakes the answers. Shut the write "
+              "side, read on for a while, then close.", "sends-on-at-stop", None, lambda e: True),
+        Cause("listens-while-stopping", "It goes on accepting while it stops.", "refuses-at-stop", None, lambda e: True),
+        Cause("waits-without-bound", "At a stop it waits for ever for a client that takes nothing.", "grace", None,
+              lambda e: True),
+        Cause("deaf-to-second-signal", "It does not hear a second signal.", "second-signal", None, lambda e: True),
+        # datagrams
+        Cause("answers-after-error", "recvfrom failed, and what the buffer still held was answered.", "udp-error", None,
+              lambda e: True),
+        Cause("buffer-too-small", "Its buffer is smaller than a datagram can be: the rest is cut off (MSG_TRUNC).", "udp-largest",
+              None, lambda e: True),
+        Cause("connected-socket", "It connects its socket to the first peer, and hears nobody else.", "udp-next-peer",
+              lambda e: e.of("connect"), lambda e: True),
+        Cause("empty-is-no-end", "recvfrom returned 0: an empty datagram, which ends nothing, and wants an answer.", "udp-empty",
+              None, lambda e: True),
+        Cause("ends-at-icmp-error", "An ICMP error, since a peer is gone, ends it.", "udp-peer-gone", None, lambda e: True),
+        Cause("ends-when-unanswerable", "sendto failed for one peer, and it ends.", "udp-unanswerable", None, lambda e: True),
+        Cause("joins-datagrams", "It answers several datagrams by one, or one in pieces.", "udp-apart", None, lambda e: True),
+        Cause("receive-buffer-too-small", "Its socket's receive buffer has room for a few datagrams only.", "udp-burst",
+              lambda e: e.any("SO_RCVBUF"), lambda e: True),
+    ]
+
+
+CAUSES = cause_list()
+
+
+def find(check, evidence):
+    """{id, seen, text} of the likeliest cause, or None."""
+    of = [cause for cause in CAUSES if not cause.checks or check.id in cause.checks.split()]
+    for cause in of:
+        seen = bool(evidence.calls and cause.seen and cause.seen(evidence))
+        if seen or cause.guess and cause.guess(evidence):
+            return {"id": cause.id, "seen": seen, "text": cause.text}
+    return None
+
+
+def may_trace():
+    """Empty, or why nothing can be traced here."""
+    try:
+        tried = subprocess.run(["strace", "-f", "-o", os.devnull, "true"], capture_output=True, timeout=5)
+    except (OSError, subprocess.TimeoutExpired):
+        return "strace is not there: causes are guesses"
+    return "" if tried.returncode == 0 else "tracing is not allowed here: causes are guesses"
+
+
+def of(failed, verdicts, subject_maker, terms, options):
+    """({check: its cause}, what this machine could not do). Runs the failed checks again, traced, where that can be."""
+    reason = "a server that runs already is not traced: causes are guesses" if options.address else may_trace()
+    traces = {}
+    if not reason:
+        with tempfile.TemporaryDirectory() as folder:
+            os.chmod(folder, 0o777)
+            again = [dataclasses.replace(check, needs="") for check in failed if "processes" not in verdicts[check.id].facts]
+
+            def make(check):
+                words = ["strace", "-D", "-f", "-yy", "-qq", "-s", "32", "-A", "-o", f"{folder}/{check.id}", "-e", f"trace={CALLS}"]
+                subject = subject_maker(words)(check)
+                subject.patience = PATIENCE * options.factor
+                return subject
+
+            limited = {id: dataclasses.replace(each, seconds=5, apart=False) for id, each in terms.items()}
+            Climb(again, make, limited, options.factor).run()
+            for check in again:
+                file = Path(folder, check.id)
+                traces[check.id] = file.read_text(errors="replace").splitlines()[:MOST] if file.exists() else []
+    found = {}
+    for check in failed:
+        lines = traces.get(check.id, [])
+        found[check.id] = find(check, Evidence(verdicts[check.id], parse(lines), "\n".join(lines)))
+    return found, [reason] if reason else []

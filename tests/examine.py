@@ -1,0 +1,286 @@
+"""Has a ladder's checks judge one program: each check in a process of its own, side by side, in bounded time.
+
+What such a process starts is its own down to the last descendant, and ends with it: orphans come back to it.
+"""
+
+import ctypes
+import json
+import os
+import select
+import signal
+import time
+import tomllib
+import traceback
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import network
+from check import CannotTell, Differs, Failed
+from journal import journal
+from listening import children, tree
+
+TERMS = Path(__file__).with_name("points.toml")
+PR_SET_CHILD_SUBREAPER = 36
+SIDE_BY_SIDE = 4 * len(os.sched_getaffinity(0))  # a check waits most of the time
+CROWD = 400  # processes of one check: who has more makes them without end
+NEAR = 64  # bytes before and behind the first that differs, which a report may show
+
+
+@dataclass(frozen=True)
+class Terms:
+    points: int = 1
+    visibility: str = "visible"
+    seconds: int = 15
+    apart: bool = False
+    full: bool = False
+
+
+def terms():
+    """{check: Terms}, and what holds for the others under "default"."""
+    rows = tomllib.loads(TERMS.read_text())
+    return {id: Terms(**{**rows["default"], **row}) for id, row in rows.items()}
+
+
+@dataclass
+class Verdict:
+    """What came of one check. `seconds` is how long it took; the rest is for the report of a failure."""
+
+    status: str  # passed, failed, skipped, cannot-tell
+    message: str = ""
+    seconds: float = 0.0
+    steps: list = field(default_factory=list)  # [who, does, data as hex]
+    count: int = 0  # of all steps; not each is kept
+    differs: dict = field(default_factory=dict)
+    state: list = field(default_factory=list)  # lines about each process
+    facts: dict = field(default_factory=dict)  # of the process that matters: exit, cpu, zombies, …
+    said: str = ""  # the last that it printed
+
+
+# ---- one check, in a process of its own
+
+
+def end_of(code):
+    return f"exit code {code}" if code >= 0 else f"ended by {signal.Signals(-code).name}"
+
+
+def portrait(server, number):
+    """(a line, facts) about a process as it is now."""
+    name = f"server {number}" if number else "the server"
+    if getattr(server, "popen", None) is None:
+        return "", {}
+    if not server.alive():
+        code = server.popen.returncode
+        return f"{name}: {end_of(code)}", {"exit": code}
+    try:
+        cpu = server.cpu_share(0.1)
+        facts = {"exit": None, "cpu": cpu, "zombies": len(server.zombies()), "children": len(server.children()),
+                 "descriptors": len(server.descriptors()), "threads": server.threads()}
+        return f"{name}: alive, {cpu:.0%} of a core, {server.holdings()}", facts
+    except OSError:
+        return f"{name}: just ended", {"exit": server.popen.poll()}
+
+
+def describe(subject, verdict, failure):
+    """Adds to the verdict what can be seen of the processes before they are cleared up."""
+    servers = [server for server in subject.processes if hasattr(server, "popen")]
+    for number, server in enumerate(servers, 1):
+        line, facts = portrait(server, number if len(servers) > 1 else 0)
+        verdict.state.append(line)
+        verdict.facts = facts
+    said = [server.log.strip() for server in servers if server.log.strip()]
+    verdict.said = said[-1][-600:] if said else ""
+    verdict.steps = [[step.who, step.does, step.data.hex()] for step in journal.steps()]
+    verdict.count = journal.count
+    if isinstance(failure, Differs):
+        begin = max(0, failure.at - NEAR)
+        verdict.differs = {"at": failure.at, "begin": begin, "got": failure.got[begin:failure.at + NEAR].hex(),
+                           "expected": failure.expected[begin:failure.at + NEAR].hex(),
+                           "sizes": [len(failure.got), len(failure.expected)]}
+
+
+def judge(check, subject):
+    """What `check` says of the subject, which is cleared up by then."""
+    journal.begin()
+    begin = time.monotonic()
+    verdict = Verdict("passed")
+    try:
+        check.judge(subject)
+    except Failed as failure:
+        verdict = Verdict("failed", str(failure))
+        describe(subject, verdict, failure)
+    except CannotTell as reason:
+        verdict = Verdict("cannot-tell", str(reason))
+    finally:
+        complaints = subject.close()
+    if complaints and verdict.status == "passed" and any("Sanitizer" in each for each in complaints):
+        verdict = Verdict("failed", complaints[0])
+    verdict.seconds = round(time.monotonic() - begin, 3)
+    return verdict
+
+
+def kill_all(spare=()):
+    """Ends all descendants of ours but the children to be spared, however fast they multiply: they are stopped first,
+    so that none can make another."""
+    for how in (signal.SIGSTOP, signal.SIGKILL):
+        seen = set()
+        for _ in range(200):
+            left = {pid for child in set(children(os.getpid())) - set(spare) for pid in tree(child)}
+            if left == seen:
+                break
+            for pid in left:
+                send(pid, how)
+            seen = left
+    for child in set(children(os.getpid())) - set(spare):
+        bury(child)
+
+
+def send(pid, how):
+    try:
+        os.kill(pid, how)
+    except ProcessLookupError:
+        pass
+
+
+def bury(pid):
+    try:
+        os.waitpid(pid, 0)
+    except ChildProcessError:
+        pass
+
+
+def in_a_process(check, make_subject, number):
+    """(pid, the pipe from which its verdict comes) of a new process that judges."""
+    ours, theirs = os.pipe()
+    pid = os.fork()
+    if pid:
+        os.close(theirs)
+        return pid, ours
+    os.close(ours)
+    for how in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(how, signal.SIG_DFL)
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
+    network.share = number
+    try:
+        verdict = judge(check, make_subject(check))
+    except BaseException:  # our own fault, or the machine's: whoever reads it decides
+        verdict = Verdict("error", traceback.format_exc())
+    try:
+        kill_all()
+        with open(theirs, "w") as pipe:
+            json.dump(asdict(verdict), pipe)
+    finally:
+        os._exit(0)
+
+
+# ---- all of them
+
+
+@dataclass
+class Job:
+    check: object
+    pid: int
+    pipe: int
+    begin: float
+    limit: float
+    raw: bytes = b""
+
+
+class Climb:
+    """The checks of a ladder, each when what it needs has passed. `factor` stretches all time limits."""
+
+    def __init__(self, checks, make_subject, terms, factor=1.0, serial=False, told=lambda id, verdict: None):
+        self.checks = list(checks)
+        self.make_subject = make_subject
+        self.terms = terms
+        self.factor = factor
+        self.side_by_side = 1 if serial else SIDE_BY_SIDE
+        self.told = told  # is called with each verdict as it comes
+        self.verdicts = {}
+        self.jobs = []
+
+    def terms_of(self, check):
+        return self.terms.get(check.id, self.terms["default"])
+
+    def run(self):
+        """{id: Verdict} of all checks, in the ladder's order."""
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
+        waiting = list(self.checks)
+        try:
+            while waiting or self.jobs:
+                waiting = [check for check in waiting if not self.settled(check)]
+                self.start_some(waiting)
+                if self.jobs:
+                    self.collect()
+        finally:
+            if self.jobs:
+                kill_all()
+        return {check.id: self.verdicts[check.id] for check in self.checks}
+
+    def settled(self, check):
+        """Whether a check needs not be run, since what it needs did not pass."""
+        needed = self.verdicts.get(check.needs)
+        if needed and needed.status in ("failed", "skipped"):
+            self.conclude(check, Verdict("skipped", f"needs {check.needs}"))
+            return True
+        return False
+
+    def may_start(self, check):
+        needs_met = check.needs not in {c.id for c in self.checks} or check.needs in self.verdicts
+        alone = self.terms_of(check).apart
+        beside = any(self.terms_of(job.check).apart for job in self.jobs)
+        return needs_met and not beside and not (alone and self.jobs)
+
+    def start_some(self, waiting):
+        for check in sorted(waiting, key=lambda each: self.terms_of(each).apart):
+            if len(self.jobs) >= self.side_by_side:
+                return
+            if self.may_start(check):
+                waiting.remove(check)
+                limit = self.terms_of(check).seconds * self.factor
+                number = self.checks.index(check)
+                pid, pipe = in_a_process(check, self.make_subject, number)
+                self.jobs.append(Job(check, pid, pipe, time.monotonic(), limit))
+
+    def collect(self):
+        """Waits for news of a job, and takes it."""
+        ready, _, _ = select.select([job.pipe for job in self.jobs], [], [], 0.1)
+        for job in list(self.jobs):
+            if job.pipe in ready:
+                piece = os.read(job.pipe, 1 << 20)
+                job.raw += piece
+                if not piece:
+                    self.finish(job)
+                    continue
+            late = time.monotonic() - job.begin > job.limit
+            if late or len(tree(job.pid)) > CROWD and not self.by_design(job):
+                self.cut_off(job, late)
+
+    def by_design(self, job):
+        return job.check.id in ("thousand", "ten-thousand")  # a process for each of a thousand clients is a way to do it
+
+    def finish(self, job):
+        try:
+            verdict = Verdict(**json.loads(job.raw))
+        except ValueError:
+            verdict = Verdict("error", "the process that judged has died")
+        self.remove(job)
+        self.conclude(job.check, verdict)
+
+    def cut_off(self, job, late):
+        count = len(tree(job.pid)) - 1
+        self.remove(job)
+        message = (f"no verdict after {job.limit:g} s, which is all the time this check has" if late else
+                   f"it made {count} processes: they were ended")
+        verdict = Verdict("failed", message, round(time.monotonic() - job.begin, 3))
+        verdict.facts = {} if late else {"processes": count}
+        self.conclude(job.check, verdict)
+
+    def remove(self, job):
+        """Ends the job, and whatever was left to us by jobs that have ended."""
+        os.close(job.pipe)
+        self.jobs.remove(job)
+        kill_all(spare=[other.pid for other in self.jobs])
+
+    def conclude(self, check, verdict):
+        self.verdicts[check.id] = verdict
+        self.told(check.id, verdict)

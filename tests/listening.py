@@ -1,0 +1,75 @@
+"""Which sockets a process tree listens on, as the kernel tells it: the inodes under /proc/PID/fd, looked up in
+/proc/net. Nobody connects to find out, which would use up the only client of a server that takes one."""
+
+import os
+import socket
+import struct
+from pathlib import Path
+
+TABLES = {"tcp": ("tcp", "tcp6"), "udp": ("udp", "udp6"), "unix": ("unix",)}
+LISTENING = {"tcp": "0A", "udp": "07"}  # the state of a socket that listens; of UDP one: bound, and not connected
+ACCEPTS = 0x10000  # __SO_ACCEPTCON, among the flags of a socket that listens on a path
+
+
+def children(pid):
+    found = []
+    try:
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{task}/children") as file:
+                found += map(int, file.read().split())
+    except OSError:  # it ended while we looked
+        pass
+    return found
+
+
+def tree(pid):
+    """`pid` and its descendants, as far as they run."""
+    found, to_do = [], [pid]
+    while to_do:
+        each = to_do.pop()
+        found.append(each)
+        to_do += children(each)
+    return found
+
+
+def sockets(pids):
+    """The inodes of the sockets that these processes hold."""
+    inodes = set()
+    for pid in pids:
+        try:
+            for number in os.listdir(f"/proc/{pid}/fd"):
+                target = os.readlink(f"/proc/{pid}/fd/{number}")
+                if target.startswith("socket:["):
+                    inodes.add(target[8:-1])
+        except OSError:
+            pass
+    return inodes
+
+
+def address_of(text):
+    """(host, port) of what /proc/net/tcp writes as 0100007F:2328. One that listens on every address is reached by
+    the loopback's."""
+    words, port = text.split(":")
+    raw = b"".join(struct.pack("=I", int(words[at:at + 8], 16)) for at in range(0, len(words), 8))
+    host = socket.inet_ntop(socket.AF_INET6 if len(raw) == 16 else socket.AF_INET, raw)
+    host = host.removeprefix("::ffff:")
+    return {"0.0.0.0": "127.0.0.1", "::": "127.0.0.1"}.get(host, host), int(port, 16)
+
+
+def listening(pids, kind):
+    """Where these processes can be reached: (host, port) pairs, or the paths, "@name" when abstract. `kind` is tcp,
+    udp or unix."""
+    inodes = sockets(pids)
+    found = []
+    for table in TABLES[kind] if inodes else ():
+        try:
+            lines = Path("/proc/net", table).read_text(errors="replace").splitlines()[1:]
+        except OSError:
+            continue
+        for fields in map(str.split, lines):
+            if kind == "unix":
+                if len(fields) > 7 and fields[6] in inodes and int(fields[3], 16) & ACCEPTS:
+                    found.append(fields[7])
+            elif fields[9] in inodes and fields[3] == LISTENING[kind]:
+                found.append(address_of(fields[1]))
+    return found

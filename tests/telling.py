@@ -1,0 +1,85 @@
+"""A failed check as a good teacher tells it, in at most LINES lines of plain text, and how to see it by hand."""
+
+import shlex
+import textwrap
+
+LINES = 25
+WIDTH = 100
+STEPS = 8
+
+
+def wrapped(text, indent="  ", lines=2):
+    found = textwrap.wrap(" ".join(text.split()), WIDTH - len(indent)) or [""]
+    return [indent + line for line in found[:lines]]
+
+
+def told_steps(verdict):
+    """The numbered steps that led there: the same step of several clients is told once, and the middle of many left
+    out."""
+    steps = []
+    for who, does, data in verdict.steps:
+        said = f" {bytes.fromhex(data)[:40]!r}" + (" …" if len(data) > 80 else "") if data else ""
+        line = f"{who} {does}{said}"
+        if steps and steps[-1][1:] == [does, said]:
+            steps[-1] = [f"{steps[-1][0].partition(' to ')[0]} to {who.rpartition(' ')[2]}", does, said]
+        else:
+            steps.append([who, does, said])
+    lines = [f"  {number}. {who} {does}{said}" for number, (who, does, said) in enumerate(steps, 1)]
+    if len(lines) > STEPS:
+        lines = [*lines[:2], f"     … {len(lines) - STEPS + 1} steps …", *lines[-STEPS + 3:]]
+    return [line[:WIDTH] for line in lines]
+
+
+def printable(data):
+    return "".join(chr(byte) if 32 <= byte < 127 else "." for byte in data)
+
+
+def told_difference(differs):
+    """Expected and got, in hex and as text, with a caret under the first byte that differs."""
+    at = differs["at"] - differs["begin"]
+    start = max(0, at - 6)
+    lines = []
+    for name in ("expected", "got"):
+        data = bytes.fromhex(differs[name])[start:start + 16]
+        lines.append(f"  {name:8}  {data.hex(' '):<48} {printable(data)}")
+    lines.append(" " * (12 + 3 * (at - start)) + "^^" + " " * (47 - 3 * (at - start) + at - start) + "^")
+    return lines
+
+
+def by_hand(verdict, place):
+    """A command that does what the last client did, for a server at `place`; empty when nc cannot do it."""
+    sends = [step for step in verdict.steps if step[2] and step[1].startswith("sends") and step[0].startswith("client")]
+    if not sends or any(step[1].startswith(("resets", "sends without")) for step in verdict.steps):
+        return ""
+    who = sends[-1][0]
+    said = [bytes.fromhex(data) for name, _, data in sends if name == who]
+    if len(said) > 3 or sum(map(len, said)) > 48:
+        return ""
+    parts = ["printf " + shlex.quote("".join(chr(b) if 32 <= b < 127 and b not in b"\\%'" else f"\\{b:03o}" for b in each))
+             .replace("\\012", "\\n") for each in said]
+    talk = parts[0] if len(parts) == 1 else "(" + "; sleep 1; ".join(parts) + ")"
+    if isinstance(place, str):
+        return f"{talk} | nc -N -w 2 -U {shlex.quote(place)}"
+    return f"{talk} | nc -N -w 2 {place[0]} {place[1]}"
+
+
+def report(check, verdict, cause, place, chapter):
+    """The lines that are printed of a failure. `cause` is {id, seen, text} or None."""
+    lines = [f"{check.id}: {check.title}."]
+    if verdict.steps:
+        lines += ["What was done:", *told_steps(verdict)]
+    lines += ["What was wrong:", *wrapped(verdict.message.split("\n  expected")[0], lines=3)]
+    if verdict.differs:
+        lines += told_difference(verdict.differs)
+    for state in verdict.state[-2:]:
+        lines += wrapped(state, "  ", 1)
+    if verdict.said:
+        last = verdict.said.splitlines()[-2:]
+        lines += ["It printed last:", *(f"  {line[:WIDTH - 2]}" for line in last)]
+    if cause:
+        lines += ["Likely cause, " + ("seen in its system calls:" if cause["seen"] else "a guess:"),
+                  *wrapped(f"{cause['text']} [{cause['id']}]", lines=3)]
+    if command := by_hand(verdict, place):
+        lines += ["By hand, while it runs:", f"  {command}"]
+    lines.append(f"Read: {chapter.name}/README.md, Traps.")
+    return lines[:LINES]

@@ -1,0 +1,197 @@
+"""./lab check: what it says of servers that were not written for this project, right ones, wrong ones and wild ones; and
+how it ends on a command line that it cannot carry out."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from chapters import ROOT
+from process import members
+
+sys.path.insert(1, str(ROOT / "tools"))
+
+RIGHT = Path(__file__).with_name("right")
+PYTHON = "/usr/bin/python3"
+
+LISTENS = """
+import socket, sys, os, time, signal
+listener = socket.socket()
+listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+listener.bind(("127.0.0.1", int(sys.argv[1])))
+listener.listen(100)
+"""
+
+WILD = {  # what a program does -> (its text, what must be said of it, at which check)
+    "sleeps": ("import time; time.sleep(1000)", "no socket of it listens", "starts"),
+    "ends": ("import sys; sys.exit('no such luck')", "no such luck", "starts"),
+    "mute": (LISTENS + "time.sleep(1000)", "no answer for", "answers"),
+    "talks": (LISTENS + "while True: os.write(1, b'x' * (1 << 20))", "no answer for", "answers"),
+    "background": (LISTENS + "os.fork() and os._exit(0)\ntime.sleep(1000)", "in the background", "starts"),
+    "datagrams": ("import socket, sys, time\ns = socket.socket(type=socket.SOCK_DGRAM)\n"
+                  "s.bind(('127.0.0.1', int(sys.argv[1])))\ntime.sleep(1000)", "it has one for UDP", "starts"),
+    "elsewhere": (LISTENS.replace("int(sys.argv[1])", "12345") + "time.sleep(1000)", "and not on", "starts"),
+    "ignores SIGTERM": (LISTENS + "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + """
+while True:
+    connection, _ = listener.accept()
+    while data := connection.recv(4096): connection.sendall(data.upper())
+    connection.close()
+""", "still running after", "stops"),
+}
+
+
+def check(*words, timeout=60, **rest):
+    return subprocess.run([ROOT / "lab", "check", *map(str, words)], capture_output=True, text=True, timeout=timeout,
+                          stdin=subprocess.DEVNULL, **rest)
+
+
+def result(*words):
+    """What --json says, and the exit code."""
+    words = [str(word) for word in words]
+    at = words.index("--") if "--" in words else len(words)
+    ended = check(*words[:at], "--json", "-", *words[at:])
+    assert ended.returncode in (0, 1), ended.stderr
+    return json.loads(ended.stdout), ended.returncode
+
+
+@pytest.mark.parametrize("words, said", [
+    ([], "takes a chapter"), (["04"], "takes a command"), (["04", "--"], "takes a command"),
+    (["99", "--", "true"], "'99' is no chapter"), (["04", "--port", "x", "--", "true"], "--port wants a number"),
+    (["04", "--nonsense", "--", "true"], "what is '--nonsense'"), (["04", "--", "./nowhere"], "no program './nowhere'"),
+    (["04", "--only", "nothing", "--", "true"], "has no check 'nothing'"), (["04", "--json"], "--json wants a value"),
+])
+def test_a_bad_command_line_is_one_line_and_exit_2(words, said):
+    ended = check(*words)
+    assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1), ended.stderr
+    assert said in ended.stderr
+
+
+def test_a_passing_rung_and_its_json(plain):
+    found, code = result("01", "--only", "exact-bytes", "--", plain / "01_basic_tcp" / "server", "--port", "{port}")
+    assert code == 0 and found["points"] == found["of"] > 0
+    assert [row["id"] for row in found["checks"]] == ["starts", "answers", "exact-bytes"]
+
+
+def test_json_is_as_the_schema_says(plain):
+    schema = json.loads((ROOT / "tools" / "check.schema.json").read_text())
+    found, _ = result("01", "--only", "answers", "--", "cat")
+    assert set(schema["required"]) == set(found)
+    row = schema["properties"]["checks"]["items"]
+    for each in found["checks"]:
+        assert set(row["required"]) == set(each) and each["status"] in row["properties"]["status"]["enum"]
+    assert [each["status"] for each in found["checks"]] == ["failed", "skipped"]
+    assert found["points"] == 0 and found["of"] == 3
+    if jsonschema := pytest.importorskip("jsonschema", reason="python3-jsonschema is not installed"):
+        jsonschema.validate(found, schema)
+
+
+def test_a_server_that_runs_already_is_talked_to_and_no_more(plain):
+    with subprocess.Popen([plain / "04_select" / "server", "--port", "0"], stdout=subprocess.PIPE, text=True) as server:
+        try:
+            port = server.stdout.readline().rpartition(":")[2].strip()
+            found, code = result("04", "--only", "end-of-file", "--address", f"127.0.0.1:{port}")
+            assert code == 0 and found["points"] == found["of"] > 0
+            found, _ = result("04", "--only", "stops", "--address", f"127.0.0.1:{port}")
+            assert found["checks"][-1]["status"] == "cannot-tell" and found["checks"][-1]["of"] == 0
+        finally:
+            server.terminate()
+
+
+def echoing(tmp_path):
+    """A server that forgets the upper case."""
+    file = tmp_path / "echo.py"
+    file.write_text(LISTENS + "c, _ = listener.accept()\nc.sendall(c.recv(100))\ntime.sleep(1000)")
+    return [PYTHON, file, "{port}"]
+
+
+def test_a_failure_is_told_in_25_lines(tmp_path):
+    found, code = result("01", "--only", "answers", "--", *echoing(tmp_path))
+    report = found["checks"][-1]["report"]
+    assert code == 1 and len(report) <= 25
+    text = "\n".join(report)
+    for words in ("answers: A line comes back", "client 1 sends b'hello\\n'", "48 45 4c 4c 4f 0a", "68 65 6c 6c 6f 0a", "^^",
+                  "the server: alive", "[echoes]", r"printf 'hello\n' | nc"):
+        assert words in text, text
+
+
+def test_the_command_of_a_report_does_it_by_hand(tmp_path):
+    """It says lower case of the wrong server, as the check did."""
+    report = result("01", "--only", "answers", "--", *echoing(tmp_path))[0]["checks"][-1]["report"]
+    command = report[report.index("By hand, while it runs:") + 1].strip()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with subprocess.Popen([PYTHON, tmp_path / "echo.py", str(port)]) as server:
+        try:
+            deadline = time.monotonic() + 10
+            said = ""
+            while said != "hello\n" and time.monotonic() < deadline:  # until it listens
+                said = subprocess.run(["sh", "-c", command.replace("9527", str(port))], capture_output=True, text=True).stdout
+            assert said == "hello\n"
+        finally:
+            server.kill()
+
+
+def test_new_makes_a_place_to_begin_and_overwrites_nothing(tmp_path):
+    made = subprocess.run([ROOT / "lab", "new", "04", tmp_path / "mine"], capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
+    assert {"server.cpp", "client.cpp", "Makefile", "LADDER.txt", "wrap"} == set(os.listdir(tmp_path / "mine"))
+    assert (tmp_path / "mine/server.cpp").read_text() == (ROOT / "01_basic_tcp/server_wrapped.cpp").read_text()
+    (tmp_path / "mine/server.cpp").write_text("mine")
+    again = subprocess.run([ROOT / "lab", "new", "04", tmp_path / "mine"], capture_output=True, text=True)
+    assert again.returncode == 2 and "nothing is overwritten" in again.stderr and again.stderr.count("\n") == 1
+    assert (tmp_path / "mine/server.cpp").read_text() == "mine"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("chapter", ["01", "12"])
+def test_what_new_makes_builds(chapter, tmp_path):
+    subprocess.run([ROOT / "lab", "new", chapter, tmp_path], check=True, capture_output=True)
+    subprocess.run(["make", "-C", tmp_path], check=True, capture_output=True, timeout=300)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WILD)
+def test_a_wild_program_gets_a_clear_verdict_in_bounded_time(name, tmp_path):
+    program, said, at = WILD[name]
+    file = tmp_path / "wild.py"
+    file.write_text(program)
+    before = set(members(os.getsid(0)))
+    begin = time.monotonic()
+    found, code = result("01", "--only", at, "--", PYTHON, file, "{port}")
+    assert code == 1 and time.monotonic() - begin < 40
+    assert found["checks"][-1]["status"] == "failed" and re.search(said, found["checks"][-1]["message"]), found["checks"][-1]
+    left = [pid for pid in os.listdir("/proc") if pid.isdigit() and str(file).encode() in cmdline(pid)]
+    assert not left and before
+
+
+def cmdline(pid):
+    try:
+        return Path("/proc", pid, "cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def right_servers():
+    """(source, chapter, {check: why it may fail it}) of the servers in other styles."""
+    for source in sorted(RIGHT.iterdir()):
+        text = source.read_text()
+        yield source, re.search(r"Passes: (\d\d)", text)[1], dict(re.findall(r"Excused: ([\w-]+): (.*?)(?: \*/)?$", text, re.M))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source, chapter, excused", [pytest.param(*row, id=row[0].stem) for row in right_servers()])
+def test_a_right_server_in_another_style_passes_all_that_is_not_excused(source, chapter, excused, tmp_path):
+    command = [PYTHON, source]
+    if source.suffix == ".c":
+        command = [tmp_path / source.stem]
+        subprocess.run(["cc", "-O1", "-pthread", source, "-o", command[0]], check=True)
+    found, _ = result(chapter, "--", *command, "{port}")
+    wrong = {row["id"]: row["message"] for row in found["checks"] if row["status"] in ("failed", "skipped")}
+    assert set(wrong) <= set(excused), wrong

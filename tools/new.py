@@ -1,0 +1,92 @@
+"""./lab new CHAPTER DIR: a place to begin: the parent chapter's pair, what it includes, a Makefile, and the ladder of
+checks to climb. Nothing that is there already is overwritten."""
+
+import re
+from pathlib import Path
+
+import packages
+from checking import Options, checks_of
+from common import ROOT, USAGE, Trouble, find_chapter
+from diff import lineage
+
+INCLUDE = re.compile(r'^#include "([^"]+)"', re.MULTILINE)
+
+STUB = """// {program}: yours to write. The text of chapter 01 says which calls it takes, and in which order.
+
+#include <cstdio>
+
+int main() {{
+    std::fprintf(stderr, "{program}: not written yet\\n");
+    return 1;
+}}
+"""
+
+MAKEFILE = """# make builds both; make check climbs the ladder.
+CXXFLAGS += -std=c++20 -g -Wall -Wextra -pthread
+CPPFLAGS += -I.
+{libraries}
+all: server client
+
+check: server
+\t{lab} check {number} -- ./server {place}
+
+clean:
+\trm -f server client
+
+.PHONY: all check clean
+"""
+
+
+def included(source):
+    """The project's own files that `source` includes, and those that they include: {name to include by: path}."""
+    found, to_do = {}, [source]
+    while to_do:
+        file = to_do.pop()
+        for name in INCLUDE.findall(file.read_text()):
+            path = next((each for each in (file.parent / name, ROOT / name) if each.is_file()), None)
+            if path and str(path.relative_to(ROOT)) not in found:
+                found[str(path.relative_to(ROOT))] = path
+                to_do.append(path)
+    return found
+
+
+def ladder(chapter):
+    """What the chapter's server is held to, a line a check."""
+    import examine
+
+    terms = examine.terms()
+    lines = [f"[ ] {check.id:24} {check.title}" + (f" (needs {check.needs})" if check.needs else "")
+             for check in checks_of(Options(chapter, []), terms)]
+    return "\n".join(lines) + "\n"
+
+
+def start_of(chapter):
+    """{file: its text}: what the student begins with."""
+    pairs = lineage(chapter) if chapter.parent else []
+    files = {}
+    for program, (before, _) in zip(("server", "client"), pairs):
+        files[f"{program}.cpp"] = (ROOT / before).read_text()
+        files |= {name: path.read_text() for name, path in included(ROOT / before).items()}
+    for program in ("server", "client"):
+        files.setdefault(f"{program}.cpp", STUB.format(program=program))
+    place = {"unix": "--path {path}"}.get(chapter.transport, "--port {port}")
+    libraries = "LDLIBS += -levent_core\n" if chapter.name.endswith("libevent") else ""
+    files["Makefile"] = MAKEFILE.format(lab=ROOT / "lab", number=chapter.number, place=place, libraries=libraries)
+    files["LADDER.txt"] = ladder(chapter)
+    return files
+
+
+def main(words):
+    if len(words) != 2 or words[1].startswith("-"):
+        raise Trouble("new takes a chapter and a folder: ./lab new 04 my_select", USAGE)
+    chapter, folder = find_chapter(words[0]), Path(words[1])
+    packages.require("core", "test")
+    files = start_of(chapter)
+    if there := sorted(name for name in files if (folder / name).exists()):
+        raise Trouble(f"{folder / there[0]} is there already, and nothing is overwritten", USAGE)
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    print(f"{folder}: server.cpp and client.cpp of {chapter.parent or 'nobody: stubs'}, a Makefile, and LADDER.txt: "
+          f"{files['LADDER.txt'].count('[ ]')} checks to climb.\nThen: cd {folder} && make && make check")
+    return 0
