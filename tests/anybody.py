@@ -26,6 +26,8 @@ SETTLED = 0.01  # seconds between two looks that must find the same
 CALMS_DOWN = 0.3  # seconds in which a program that listens has come to rest, or will not
 RESTS = 1.0  # seconds without a move after which a program is taken to do no more by itself
 BEGINS = 6.0  # seconds more for one that does something
+IN_THE_BACKGROUND = ("the program that was started has ended and left another one, which listens, in the background: "
+                     "a server is judged in the foreground")
 SPEAKS = {"tcp": "TCP", "udp": "UDP", "unix": "a path"}
 
 
@@ -98,6 +100,8 @@ class AnyServer(Stranger, Server):
             self.address = self.await_ready(patience)
             self.path = self.address if kind == "unix" else ""
             self.settle()
+            if not self.alive() and listening(self.pids(), kind):
+                raise Failed(IN_THE_BACKGROUND)
             self.descriptors_at_start = self.descriptors()
         except BaseException as failure:
             failure.server = self  # its state is looked at before it is cleared up
@@ -114,8 +118,7 @@ class AnyServer(Stranger, Server):
             alive = self.alive()
             found = listening(tree(self.pid) if alive else self.pids(), self.kind)
             if (chosen := self.choose(found)) and not alive:
-                raise Failed("the program that was started has ended and left another one, which listens, in the "
-                             "background: a server is judged in the foreground")
+                raise Failed(IN_THE_BACKGROUND)
             if chosen:
                 return chosen
             waited = time.monotonic() - begin

@@ -161,6 +161,7 @@ def in_a_process(check, make_subject, number):
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
     network.share = number
     try:
+        network.begin_new_numbers()
         verdict = judge(check, make_subject(check))
     except BaseException:  # our own fault, or the machine's: whoever reads it decides
         verdict = Verdict("error", traceback.format_exc())
@@ -279,6 +280,9 @@ class Climb:
         """Ends the job, and whatever was left to us by jobs that have ended."""
         os.close(job.pipe)
         self.jobs.remove(job)
+        for pid in (*children(job.pid), job.pid):  # the first of a process namespace takes all the others along
+            send(pid, signal.SIGKILL)
+        bury(job.pid)
         kill_all(spare=[other.pid for other in self.jobs])
 
     def conclude(self, check, verdict):

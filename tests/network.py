@@ -1,15 +1,18 @@
-"""A network of this process's own, with nothing but a loopback: ports that nobody else has, and none in TIME_WAIT.
+"""A network of this process's own, with nothing but a loopback: ports that nobody else has, and none in TIME_WAIT;
+and process numbers of its own, so that all it has started ends with it.
 
-What is started later, and sockets that are made later, belong to it. Where the machine grants none, ports come from
-what is this process's share."""
+What is started later, and sockets that are made later, belong to it. Where the machine grants no network, ports come
+from what is this process's share."""
 
 import ctypes
 import fcntl
 import os
+import signal
 import socket
 import struct
 
-CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
+CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x20000, 0x10000000, 0x20000000, 0x40000000
+MS_REC, MS_PRIVATE, PR_SET_PDEATHSIG = 0x4000, 0x40000, 1
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
 FIRST, SHARE = 10000, 300  # the first port, and how many are one process's own
 
@@ -30,6 +33,26 @@ def become_own_user():
     for file, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
         with open(f"/proc/self/{file}", "w") as out:
             out.write(text)
+
+
+def begin_new_numbers():
+    """Goes on in a child that is number 1 of a process namespace: the kernel ends all the others in it when it ends,
+    however fast they multiply, and it ends with us. pid_namespaces(7) Where the machine grants none, nothing changes."""
+    try:
+        try:
+            unshare(CLONE_NEWPID | CLONE_NEWNS)
+        except PermissionError:
+            become_own_user()
+            unshare(CLONE_NEWPID | CLONE_NEWNS)
+    except OSError:
+        return
+    if first := os.fork():
+        os.waitpid(first, 0)
+        os._exit(0)
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None)
+    if libc.mount(b"proc", b"/proc", b"proc", 0, None) == -1:
+        raise OSError(ctypes.get_errno(), f"mount /proc: {os.strerror(ctypes.get_errno())}")
 
 
 def bring_up_loopback():

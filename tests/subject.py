@@ -1,7 +1,6 @@
 """What is judged: anybody's server, one of our own, or one of our clients, with all that a check starts and opens
 while it judges."""
 
-import itertools
 import os
 import re
 import select
@@ -70,9 +69,6 @@ class Subject:
         return "\n".join(process.log for process in self.processes if process.log)
 
 
-numbers = itertools.count()  # for abstract names, which all of this process share
-
-
 class ServerSubject(Subject):
     """A server, of whatever make: all that is known of its command line is where the port, or the path, stands."""
 
@@ -93,7 +89,8 @@ class ServerSubject(Subject):
         """A place that can be told twice: a port that nobody has, or a path, or an abstract name."""
         if self.transport == "tcp":
             return quiet_port()
-        return str(self.folder() / "serv.socket") if "{path}" in self.command else f"@{os.getpid()}-{next(numbers)}"
+        folder = self.folder()
+        return str(folder / "serv.socket") if "{path}" in self.command else f"@{folder.name}"
 
     def start(self, place=None, words=(), **rest):
         """A running server, ready. Raises Failed when it does not become ready."""

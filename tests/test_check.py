@@ -33,10 +33,13 @@ WILD = {  # what a program does -> (its text, what must be said of it, at which 
     "ends": ("import sys; sys.exit('no such luck')", "no such luck", "starts"),
     "mute": (LISTENS + "time.sleep(1000)", "no answer for", "answers"),
     "talks": (LISTENS + "while True: os.write(1, b'x' * (1 << 20))", "no answer for", "answers"),
-    "background": (LISTENS + "os.fork() and os._exit(0)\ntime.sleep(1000)", "in the background", "starts"),
+    "background": ("import os; os.fork() and os._exit(0)" + LISTENS + "time.sleep(1000)", "in the background", "starts"),
     "datagrams": ("import socket, sys, time\ns = socket.socket(type=socket.SOCK_DGRAM)\n"
                   "s.bind(('127.0.0.1', int(sys.argv[1])))\ntime.sleep(1000)", "it has one for UDP", "starts"),
     "elsewhere": (LISTENS.replace("int(sys.argv[1])", "12345") + "time.sleep(1000)", "and not on", "starts"),
+    # One that nobody stops would have to be borne: this one makes no more than three thousand.
+    "forks": ("import os, time\nfor _ in range(3000): os.fork() or time.sleep(1000)\ntime.sleep(1000)", "processes: they were ended",
+              "starts"),
     "ignores SIGTERM": (LISTENS + "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + """
 while True:
     connection, _ = listener.accept()
