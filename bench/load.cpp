@@ -126,9 +126,8 @@ constexpr const char *usage =
     "  --udp            datagrams, a message each; one that is lost is an error\n"
     "  --churn          a connection for each message; its round trip begins before connect()\n"
     "  --json           one JSON object instead of text\n"
-    "  --marks          before that, the lines 'begin' and 'end' when the measured time does, and 'open' when "
-    "all\n"
-    "                   is answered; the connections then stay open until stdin ends\n";
+    "  --marks          before that, the lines 'begin' and 'end' when the measured time does, and 'open' when\n"
+    "                   all is answered; after each it waits for a line on stdin, or its end\n";
 
 Options parse_options(int argc, char *argv[]) {
     static const option known[] = {{"host", required_argument, nullptr, 'h'},
@@ -381,18 +380,26 @@ double own_cpu() {
     return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) / 1e9;
 }
 
-void mark(const Load &load, const char *word) {
+// Says the word and waits for a line on stdin, or its end: whoever watches the server may be late. True when a line came.
+bool mark(const Load &load, const char *word) {
     if (!load.options.marks)
-        return;
+        return false;
     std::puts(word);
     std::fflush(stdout);
+    int c = std::getchar();
+    while (c != '\n' && c != EOF)
+        c = std::getchar();
+    return c == '\n';
 }
 
 // Notices when the measured time begins and ends.
 void look_at_clock(Load &load, Clock::time_point now) {
     if (!load.begun && now >= load.begin) {
         load.begun = true;
-        mark(load, "begin");
+        if (mark(load, "begin")) {
+            load.end += Clock::now() - load.begin;
+            load.begin = Clock::now();
+        }
         load.cpu -= own_cpu();
     }
     if (!load.ended && now >= load.end) {
@@ -444,8 +451,6 @@ void run(Load &load) {
     }
     look_at_clock(load, std::max(now, load.end));
     mark(load, "open");
-    while (load.options.marks && std::getchar() != EOF) {
-    }
 }
 
 // Microseconds below which the share `part` of all messages stayed: nearest rank, exact.

@@ -138,6 +138,9 @@ class Load:
         if self.popen.stdout.readline() != word.encode() + b"\n":
             raise Failed(self.popen.stderr.read().decode(errors="replace").strip().removeprefix("load: ") or "the load failed")
 
+    def go_on(self):
+        self.popen.stdin.write(b"\n")
+
     def report(self):
         said, complaint = self.popen.communicate(timeout=self.patience)
         if self.popen.returncode:
@@ -164,8 +167,10 @@ def under_load(server, program, cell, seconds, warm_up, cores):
     with loading(program, server, cell.load, seconds, warm_up, cores) as load:
         load.mark("begin")
         watch = Watch(server, load.pid, cores)
+        load.go_on()
         load.mark("end")
         watch.stop()
+        load.go_on()
         load.mark("open")
         whole, after = memory(server), memory(server, "Pss_Anon")
         found = load.report()
