@@ -32,7 +32,7 @@ def targets(folder, chapter, full=False):
     all where no chapter is to be built."""
     chapters = [c.name for c in CHAPTERS if chapter in (None, c) and (c.threaded or folder != "build-tsan")]
     plain = folder == "build"
-    helpers = {"contract_tools": True, "bench/load": plain, "bench": plain and full, "faulty": full,
+    helpers = {"contract_tools": True, "load_and_floor": plain, "bench": plain and full, "faulty": full,
                UNITS[folder][0]: full or not chapter and not plain}
     return chapters and [*chapters, *(name for name, asked in helpers.items() if asked)]
 
