@@ -117,6 +117,7 @@ def posts_stdin(subject):
     for line in (b"hello\n", b"are you there?\n"):
         client.type(line)
         expect_bytes(client.read(len(line)), upper(line), "what it printed")
+    expect_visit(subject, server)
     client.end_input()
     expect_success(client, b"")
     data = random.Random(8).randbytes(1 << 20)

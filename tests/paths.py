@@ -320,6 +320,8 @@ def still_ours(subject):
         folder = subject.folder()
         server = serve(subject, folder / "serv.socket")
         own_file = folder / f"serv.socket{suffix}"
+        if not own_file.exists():
+            raise Failed(f"there is no file serv.socket{suffix} while it runs: is it there, and has it a lock?")
         own_file.unlink()
         with listener(own_file), left_alone(own_file):
             server.stop()
@@ -343,7 +345,10 @@ def visit(path, name):
         address = socket.AF_UNIX.to_bytes(2, sys.byteorder) + name
         if name and ctypes.CDLL(None, use_errno=True).bind(client.fileno(), address, len(address)) == -1:
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-        client.connect(str(path))
+        try:
+            client.connect(str(path))
+        except OSError as error:
+            raise Failed(f"cannot connect to {path}: {error.strerror}") from None
 
 
 @check("path-credentials", "With --verbose it says who connects: pid and uid, and the name if it has bound one",
