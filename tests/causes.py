@@ -163,8 +163,8 @@ class Evidence:
     def handled_late(self):
         """The handler for SIGCHLD was installed after the first child had been made."""
         first = next((i for i, call in enumerate(self.calls) if call.name in ("fork", "vfork", "clone", "clone3")), None)
-        return first is not None and not any("SIGCHLD" in call.args for call in self.calls[:first]
-                                             if call.name == "rt_sigaction")
+        handled = [i for i, call in enumerate(self.calls) if call.name == "rt_sigaction" and "SIGCHLD, {" in call.args]
+        return first is not None and bool(handled) and handled[0] > first
 
     def grown(self, what):
         """Whether the check says that more of `what` are held than before."""
@@ -254,6 +254,12 @@ def cause_list():
               "owed-at-end slow-reader", lambda e: e.closed_while_pending(), says("closed|reset")),
         Cause("answers-part-of-a-read", "It answers only a part of what it has read: the rest never follows.", "much-at-once "
               "slow-reader", lambda e: e.answers_less()),
+        Cause("reads-without-bound", "It reads on from a client that does not read its answers, and keeps all in memory: stop "
+              "reading while much is pending.", "peer-not-reading stuck-memory crumbs-memory", None, says("took|memory")),
+        Cause("lock-held-while-writing", "It holds a lock that all clients need while it waits in write.", "peer-not-reading",
+              lambda e: e.threads() and e.blocked_in(*WRITES)),
+        Cause("blocks-in-write", "It waits in write for a client that does not read, and with it wait all others: connections "
+              "must not block.", "peer-not-reading", lambda e: e.blocked_in(*WRITES)),
         Cause("short-write", "write took less than it was given (or EAGAIN: nothing), and the rest was never sent.",
               "much-at-once owed-at-end slow-reader peer-not-reading", lambda e: e.short_write_forgotten(),
               lambda e: not e.said("took|no answer.*got b'WHAT|WHAT ABOUT")),
@@ -272,12 +278,6 @@ def cause_list():
         Cause("one-after-another", "It serves one client to the end before it accepts the next.",
               "silent-client peer-not-reading", lambda e: not e.forks() and not e.threads() and e.blocked_in(*READS),
               lambda e: e.said("no answer") and not e.said("took")),
-        Cause("reads-without-bound", "It reads on from a client that does not read its answers, and keeps all in memory: stop "
-              "reading while much is pending.", "peer-not-reading stuck-memory crumbs-memory", None, says("took|memory")),
-        Cause("lock-held-while-writing", "It holds a lock that all clients need while it waits in write.", "peer-not-reading",
-              lambda e: e.threads() and e.blocked_in(*WRITES)),
-        Cause("blocks-in-write", "It waits in write for a client that does not read, and with it wait all others: connections "
-              "must not block.", "peer-not-reading", lambda e: e.blocked_in(*WRITES)),
         Cause("edge-accepts-once", "Edge-triggered, it does not accept until EAGAIN: clients that come together are one piece of "
               "news.", "burst thousand", lambda e: e.edge_listener()),
         Cause("table-too-small", "It has room for fewer clients.", "burst thousand ten-thousand", None, lambda e: True),
@@ -287,10 +287,10 @@ def cause_list():
         Cause("fd-setsize", "A descriptor of 1024 or more is put into an fd_set, which has no room for it.", "wall", None,
               lambda e: True),
         # what is left behind
-        Cause("never-reaps", "It never waits for a child: each stays a zombie.", "reaps leaves-nothing",
-              lambda e: not e.of("wait4", "waitid") and e.forks(), lambda e: e.grown("zombies")),
         Cause("handler-too-late", "The handler for SIGCHLD is installed after the first fork: a child that has ended by then "
               "stays a zombie.", "reaps", lambda e: e.said("a child that has ended") and e.handled_late()),
+        Cause("never-reaps", "It never waits for a child: each stays a zombie.", "reaps leaves-nothing",
+              lambda e: not e.of("wait4", "waitid") and e.forks(), lambda e: e.grown("zombies")),
         Cause("reaps-one-a-signal", "It waits once for each SIGCHLD: signals that come together are one. Call waitpid with "
               "WNOHANG until nobody is left.", "reaps", None, says("that ended together")),
         Cause("parent-keeps-connection", "The parent does not close its copy of the connection after fork.", "one-holder", None,
