@@ -130,16 +130,19 @@ class Load:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0,
             preexec_fn=lambda: os.sched_setaffinity(0, cores.load))
         self.pid = self.popen.pid
+        self.waits = False  # at a mark, for a line from us
 
     def mark(self, word):
-        """Waits for this line. Raises Failed with what the load says when another comes, or none."""
+        """Lets the load go on from the mark before, and waits for this line. Raises Failed with what the load says when
+        another comes, or none."""
+        if self.waits:
+            with contextlib.suppress(BrokenPipeError):  # it has ended, and says why
+                self.popen.stdin.write(b"\n")
+        self.waits = True
         if not select.select([self.popen.stdout], [], [], self.patience)[0]:
             raise Failed(f"the load says nothing for {self.patience:g} s")
         if self.popen.stdout.readline() != word.encode() + b"\n":
             raise Failed(self.popen.stderr.read().decode(errors="replace").strip().removeprefix("load: ") or "the load failed")
-
-    def go_on(self):
-        self.popen.stdin.write(b"\n")
 
     def report(self):
         said, complaint = self.popen.communicate(timeout=self.patience)
@@ -167,10 +170,8 @@ def under_load(server, program, cell, seconds, warm_up, cores):
     with loading(program, server, cell.load, seconds, warm_up, cores) as load:
         load.mark("begin")
         watch = Watch(server, load.pid, cores)
-        load.go_on()
         load.mark("end")
         watch.stop()
-        load.go_on()
         load.mark("open")
         whole, after = memory(server), memory(server, "Pss_Anon")
         found = load.report()

@@ -18,7 +18,7 @@ from datagram import DatagramPeer, DatagramSubject
 from http_peer import HttpPeer
 from journal import journal
 from listening import listening, tree
-from process import POLL, READY, Process, Server, members
+from process import POLL, READY, Process, Server, members, send
 from subject import ServerSubject
 
 KEPT = 1 << 16  # bytes at the beginning and at the end of what a program prints that are kept
@@ -77,15 +77,9 @@ class Stranger(Process):
 
     def kill(self):
         for pid in set(tree(self.pid)) - {self.pid}:  # who has left its session
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+            send(pid, signal.SIGKILL)
         for pid in self.processes():
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+            send(pid, signal.SIGKILL)
         self.popen.wait()
 
 

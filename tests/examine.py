@@ -3,7 +3,6 @@
 What such a process starts is its own down to the last descendant, and ends with it: orphans come back to it.
 """
 
-import ctypes
 import json
 import os
 import select
@@ -18,6 +17,7 @@ import network
 from check import CannotTell, Differs, Failed
 from journal import journal
 from listening import children, tree
+from process import send
 
 TERMS = Path(__file__).with_name("points.toml")
 PR_SET_CHILD_SUBREAPER = 36
@@ -49,7 +49,6 @@ class Verdict:
     message: str = ""
     seconds: float = 0.0
     steps: list = field(default_factory=list)  # [who, does, data as hex]
-    count: int = 0  # of all steps; not each is kept
     differs: dict = field(default_factory=dict)
     state: list = field(default_factory=list)  # lines about each process
     facts: dict = field(default_factory=dict)  # of the process that matters: exit, cpu, zombies, …
@@ -90,12 +89,10 @@ def describe(subject, verdict, failure):
     said = [server.log.strip() for server in servers if server.log.strip()]
     verdict.said = said[-1][-600:] if said else ""
     verdict.steps = [[step.who, step.does, step.data.hex()] for step in journal.steps()]
-    verdict.count = journal.count
     if isinstance(failure, Differs):
         begin = max(0, failure.at - NEAR)
         verdict.differs = {"at": failure.at, "begin": begin, "got": failure.got[begin:failure.at + NEAR].hex(),
-                           "expected": failure.expected[begin:failure.at + NEAR].hex(),
-                           "sizes": [len(failure.got), len(failure.expected)]}
+                           "expected": failure.expected[begin:failure.at + NEAR].hex()}
 
 
 def judge(check, subject):
@@ -134,13 +131,6 @@ def kill_all(spare=()):
         bury(child)
 
 
-def send(pid, how):
-    try:
-        os.kill(pid, how)
-    except ProcessLookupError:
-        pass
-
-
 def bury(pid):
     try:
         os.waitpid(pid, 0)
@@ -158,7 +148,7 @@ def in_a_process(check, make_subject, number):
     os.close(ours)
     for how in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(how, signal.SIG_DFL)
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
+    network.libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
     network.share = number
     try:
         network.begin_new_numbers()
@@ -204,7 +194,7 @@ class Climb:
 
     def run(self):
         """{id: Verdict} of all checks, in the ladder's order."""
-        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
+        network.libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
         waiting = list(self.checks)
         try:
             while waiting or self.jobs:

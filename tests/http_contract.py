@@ -472,7 +472,7 @@ def begun_at_stop(subject):
     idle.say(get())
     idle.answer()
     file.more("the file's beginning")
-    server.popen.send_signal(signal.SIGTERM)
+    server.send_signal(signal.SIGTERM)
     idle.expect_closed()
     head.say(b"TP/1.1\r\nHost: x\r\n\r\n")
     answer = head.answer()
@@ -497,7 +497,7 @@ def unread_at_stop(subject):
         peer.say(get())
         peer.answer()
     with server.frozen():
-        server.popen.send_signal(signal.SIGTERM)  # the signal's descriptor is ready first
+        server.send_signal(signal.SIGTERM)  # the signal's descriptor is ready first
         for peer in peers:
             peer.say(get())
     for peer in peers:

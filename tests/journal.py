@@ -6,8 +6,6 @@ Peers and processes write it as they act; it belongs to one process, which judge
 from collections import deque
 from dataclasses import dataclass
 
-from check import show
-
 KEPT = 60  # steps at the beginning, and as many at the end: a thousand clients are not told one by one
 
 
@@ -16,9 +14,6 @@ class Step:
     who: str  # "client 1", "server"
     does: str
     data: bytes = b""
-
-    def __str__(self):
-        return f"{self.who} {self.does}" + (f" {show(self.data, 40)}" if self.data else "")
 
 
 class Journal:

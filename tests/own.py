@@ -405,7 +405,7 @@ def grace_option(subject):
     server = subject.serve("--port", "0", "--grace", "0.4")
     owed(server, subject.connect(server, small_buffers=True))
     since = time.monotonic()
-    server.popen.send_signal(signal.SIGTERM)
+    server.send_signal(signal.SIGTERM)
     code = server.wait(GRACE + LATE)
     lasted = time.monotonic() - since
     if code or not 0.4 <= lasted <= 0.4 + LATE:

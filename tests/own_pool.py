@@ -231,7 +231,7 @@ def pool_crowd(subject):
        "exit code 0", needs="pool-full", capability="pool")
 def pool_stop(subject):
     server, peers = occupied(subject, 4, work_us=100_000)
-    server.popen.send_signal(signal.SIGTERM)
+    server.send_signal(signal.SIGTERM)
     for number, peer in enumerate(peers):
         expect_bytes(peer.receive_to_end(), b"CLIENT %d\n" % number)
     expect_exit_0(server)
@@ -242,7 +242,7 @@ def pool_stop(subject):
 def pool_abandons(subject):
     server, _ = occupied(subject, 3, work_us=30 * LONG, grace=0.3)
     since = time.monotonic()
-    server.popen.send_signal(signal.SIGTERM)
+    server.send_signal(signal.SIGTERM)
     expect_exit_0(server)
     lasted = time.monotonic() - since
     if not 0.3 <= lasted <= 0.3 + LATE:

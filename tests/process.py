@@ -63,6 +63,12 @@ def members(session):
     return found
 
 
+def send(pid, how):
+    """Sends a signal to a process, which may have ended."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, how)
+
+
 def stands_still(pid):
     """Whether no thread of `pid` runs: each is stopped, by a signal or by who traces it, or has ended."""
     tasks = Path(f"/proc/{pid}/task").glob("*/stat")
@@ -198,10 +204,7 @@ class Process:
     def kill(self):
         """The end, whatever it takes: for clearing up, never for judging."""
         for pid in self.processes():
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+            send(pid, signal.SIGKILL)
         self.popen.wait()
         if self.popen.stdout:
             self.popen.stdout.close()

@@ -19,7 +19,6 @@ def told_steps(verdict):
     steps = []
     for who, does, data in verdict.steps:
         said = f" {bytes.fromhex(data)[:40]!r}" + (" …" if len(data) > 80 else "") if data else ""
-        line = f"{who} {does}{said}"
         if steps and steps[-1][1:] == [does, said]:
             steps[-1] = [f"{steps[-1][0].partition(' to ')[0]} to {who.rpartition(' ')[2]}", does, said]
         else:

@@ -26,6 +26,11 @@ def test_a_tiny_run(plain, sweep):
     assert 0 < found["p50_us"] <= found["p99_us"] <= found["p99_9_us"]
 
 
+def test_a_tiny_run_that_counts(plain):
+    found = measuring.measure(cell(servers.KNOWN["06_epoll"], "calls"), plain, sorted(measuring.os.sched_getaffinity(0)), 0.1)
+    assert found["switches"] > 0 and found.get("system_calls", 1) > 0
+
+
 def test_wrong_bytes_give_no_number(plain, tmp_path):
     wrong = tmp_path / "wrong"
     wrong.write_text('#!/usr/bin/python3\nimport socket\ns = socket.create_server(("127.0.0.1", 0))\n'
