@@ -17,7 +17,7 @@ from check import CannotTell, Failed
 from datagram import DatagramPeer, DatagramSubject
 from http_peer import HttpPeer
 from journal import journal
-from listening import listening, tree
+from listening import listening, parent, tree
 from process import POLL, READY, Process, Server, members, send
 from subject import ServerSubject
 
@@ -74,6 +74,13 @@ class Stranger(Process):
         if not self.processes():
             self.drain.thread.join(0.5)  # what it has printed last
         return code
+
+    def zombies(self):
+        """Those that it has to bury: an orphan comes to us, as it comes to init, and is no business of the server's."""
+        ours = [pid for pid in Process.zombies(self) if parent(pid) == os.getpid()]
+        for pid in ours:
+            os.waitpid(pid, os.WNOHANG)
+        return [pid for pid in Process.zombies(self) if pid not in ours]
 
     def kill(self):
         for pid in set(tree(self.pid)) - {self.pid}:  # who has left its session
@@ -185,6 +192,7 @@ class AnySubject(ServerSubject):
         ServerSubject.__init__(self, command, chapter.capabilities, patience, fault_library)
         self.kind = {"http": "tcp"}.get(chapter.transport, chapter.transport)
         self.told = any(re.search(r"{port}|{path}|@{name}", word) for word in command)
+        self.abstract = any("@{name}" in word for word in command)
         self.port = port or chapter.port
         self.expected = port  # where it must be, though it is not told
         self.trace = trace  # words before its command
@@ -201,7 +209,8 @@ class AnySubject(ServerSubject):
 
     def somewhere(self):
         if self.kind == "unix":
-            return super().somewhere() if self.told else None
+            folder = self.folder() if self.told else None
+            return folder and (f"@{folder.name}" if self.abstract else str(folder / "serv.socket"))
         if network.renew():
             return self.port
         return network.port_of_ours(self.kind) if self.told else self.port

@@ -16,13 +16,14 @@ from pathlib import Path
 import network
 from check import CannotTell, Differs, Failed
 from journal import journal
-from listening import children, tree
+from listening import children, runs, tree
 from process import send
 
 TERMS = Path(__file__).with_name("points.toml")
 PR_SET_CHILD_SUBREAPER = 36
 SIDE_BY_SIDE = 4 * len(os.sched_getaffinity(0))  # a check waits most of the time
 CROWD = 400  # processes of one check: who has more makes them without end
+DEAD = 4000  # and with those that have ended, and that nobody has waited for
 NEAR = 64  # bytes before and behind the first that differs, which a report may show
 
 
@@ -166,6 +167,10 @@ def in_a_process(check, make_subject, number):
 # ---- all of them
 
 
+def too_many(pids):
+    return len(pids) > DEAD or len(pids) > CROWD and sum(map(runs, pids)) > CROWD
+
+
 @dataclass
 class Job:
     check: object
@@ -243,7 +248,7 @@ class Climb:
                     self.finish(job)
                     continue
             late = time.monotonic() - job.begin > job.limit
-            if late or len(tree(job.pid)) > CROWD and not self.by_design(job):
+            if late or too_many(tree(job.pid)) and not self.by_design(job):
                 self.cut_off(job, late)
 
     def by_design(self, job):

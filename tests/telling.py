@@ -45,7 +45,7 @@ def told_difference(differs):
     return lines
 
 
-def by_hand(verdict, place):
+def by_hand(verdict, place, datagrams=False):
     """A command that does what the last client did, for a server at `place`; empty when nc cannot do it."""
     sends = [step for step in verdict.steps if step[2] and step[1].startswith("sends") and step[0].startswith("client")]
     if not sends or any(step[1].startswith(("resets", "sends without")) for step in verdict.steps):
@@ -59,7 +59,7 @@ def by_hand(verdict, place):
     talk = parts[0] if len(parts) == 1 else "(" + "; sleep 1; ".join(parts) + ")"
     if isinstance(place, str):
         return f"{talk} | nc -N -w 2 -U {shlex.quote(place)}"
-    return f"{talk} | nc -N -w 2 {place[0]} {place[1]}"
+    return f"{talk} | nc {'-u' if datagrams else '-N'} -w 2 {place[0]} {place[1]}"
 
 
 def report(check, verdict, cause, place, chapter):
@@ -78,7 +78,7 @@ def report(check, verdict, cause, place, chapter):
     if cause:
         lines += ["Likely cause, " + ("seen in its system calls:" if cause["seen"] else "a guess:"),
                   *wrapped(f"{cause['text']} [{cause['id']}]", lines=3)]
-    if command := by_hand(verdict, place):
+    if command := by_hand(verdict, place, chapter.transport == "udp"):
         lines += ["By hand, while it runs:", f"  {command}"]
     lines.append(f"Read: {chapter.name}/README.md, Traps.")
     return lines[:LINES]

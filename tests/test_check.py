@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from chapters import ROOT
+import styles
+from chapters import ROOT, find
 from process import members
 
 sys.path.insert(1, str(ROOT / "tools"))
 
-RIGHT = Path(__file__).with_name("right")
 PYTHON = "/usr/bin/python3"
 
 LISTENS = """
@@ -181,20 +181,16 @@ def cmdline(pid):
         return b""
 
 
-def right_servers():
-    """(source, chapter, {check: why it may fail it}) of the servers in other styles."""
-    for source in sorted(RIGHT.iterdir()):
-        text = source.read_text()
-        yield source, re.search(r"Passes: (\d\d)", text)[1], dict(re.findall(r"Excused: ([\w-]+): (.*?)(?: \*/)?$", text, re.M))
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("source, chapter, excused", [pytest.param(*row, id=row[0].stem) for row in right_servers()])
-def test_a_right_server_in_another_style_passes_all_that_is_not_excused(source, chapter, excused, tmp_path):
-    command = [PYTHON, source]
-    if source.suffix == ".c":
-        command = [tmp_path / source.stem]
-        subprocess.run(["cc", "-O1", "-pthread", source, "-o", command[0]], check=True)
-    found, _ = result(chapter, "--", *command, "{port}")
-    wrong = {row["id"]: row["message"] for row in found["checks"] if row["status"] in ("failed", "skipped")}
-    assert set(wrong) <= set(excused), wrong
+@pytest.mark.parametrize("style", styles.read("right"), ids=lambda style: style.name)
+def test_a_right_server_in_another_style_fails_just_what_its_row_says(style, tmp_path):
+    chapter = find(style.chapter)
+    found, _ = result(style.chapter, "--", *style.built(tmp_path, chapter.transport))
+    failed = {row["id"]: row["message"] for row in found["checks"] if row["status"] == "failed"}
+    assert set(failed) == set(style.fails), failed
+
+
+def test_all_that_stands_with_the_right_and_wrong_servers_is_in_their_tables():
+    for folder in ("right", "wrong"):
+        named = {style.program for style in styles.read(folder)} - {""}
+        assert named | {"servers.toml"} == set(os.listdir(Path(__file__).with_name(folder)))
