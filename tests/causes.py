@@ -19,6 +19,8 @@ CALLS = ("read,readv,recvfrom,recvmsg,write,writev,sendto,sendmsg,accept,accept4
 LINE = re.compile(r"(\d+) +(\w+)\((.*?)\) += (-?\d+|0x[0-9a-f]+|\?)(?:<[^>]*>+)?(?: (E[A-Z0-9]+))?")
 UNFINISHED = re.compile(r"(\d+) +((\w+)\(.*) <unfinished \.\.\.>")
 RESUMED = re.compile(r"(\d+) +<\.\.\. (\w+) resumed>(.*)")
+TIMED = re.compile(r"(\d+ +)(\d+\.\d+) (.*)")
+SOON = 0.05  # seconds that a line of the trace may be late; the processes are looked at for longer before they are ended
 MOST = 200_000  # lines of a trace that are looked at
 READS, WRITES = {"read", "readv", "recvfrom", "recvmsg"}, {"write", "writev", "sendto", "sendmsg"}
 PATIENCE = 1.0  # seconds: the traced run need not wait long for what does not come
@@ -42,6 +44,15 @@ class Call:
         """How many bytes were asked for."""
         found = re.search(r", (\d+)(?:, \w+(?:, NULL, 0)?)?$", self.args)
         return int(found[1]) if found else 0
+
+
+def until(lines, failed_at):
+    """A trace up to the failure, without its times: what our clearing up makes a server do says nothing of it."""
+    found = []
+    for line in lines:
+        if (timed := TIMED.match(line)) and (not failed_at or float(timed[2]) < failed_at + SOON):
+            found.append(timed[1] + timed[3])
+    return found
 
 
 def parse(lines):
@@ -177,10 +188,18 @@ class Evidence:
     def expected(self):
         return bytes.fromhex(self.verdict.differs.get("expected", ""))
 
-    def at(self, data):
-        """The byte of `data` that differs first, or -1."""
-        where = self.verdict.differs.get("at", 0) - self.verdict.differs.get("begin", 0)
-        return data[where] if self.verdict.differs and where < len(data) else -1
+    @property
+    def where(self):
+        return self.verdict.differs.get("at", 0) - self.verdict.differs.get("begin", 0)
+
+    def got_at(self):
+        """What came from the first byte on that differs."""
+        return self.got()[self.where:]
+
+    def only_beyond_ascii(self):
+        """Whether all that differs is beyond ASCII, and stands where it should."""
+        wrong = [wanted for got, wanted in zip(self.got(), self.expected()) if got != wanted]
+        return bool(wrong) and min(wrong) >= 128
 
 
 @dataclass(frozen=True)
@@ -216,8 +235,11 @@ def cause_list():
         # bytes
         Cause("echoes", "It sends back what came as it came: nothing is made upper case.", "", None,
               lambda e: bool(e.got()) and e.got() != e.expected() and e.got().upper() == e.expected()),
+        Cause("takes-bytes-for-text", "It takes the bytes for text: not every byte is part of a character, one character may come "
+              "in two pieces, and some have an upper case of another length. Leave the bytes what they are.", "", None,
+              lambda e: "UnicodeDecodeError" in e.verdict.said or e.got_at().startswith("\ufffd".encode())),
         Cause("beyond-ascii", "It changes bytes beyond ASCII: toupper() under a locale, or Latin-1 by hand. Only a-z change.",
-              "", None, lambda e: e.at(e.expected()) >= 128),
+              "", None, lambda e: e.only_beyond_ascii()),
         Cause("constant-length", "write is given the size of the buffer, and not the number of bytes that read returned.",
               "", lambda e: e.constant_length() and (e.verdict.differs or e.said("more came"))),
         Cause("stops-at-nul", "It takes what it read for a C string: the answer ends before the first NUL (strlen, %s).",
@@ -251,7 +273,7 @@ def cause_list():
         Cause("end-before-answer", "It looks for the end of file before it answers what came with it.", "byte-and-end", None,
               says("closed")),
         Cause("closes-with-output-pending", "The end of file came while it still owed bytes, and it closed: they are lost.",
-              "owed-at-end slow-reader", lambda e: e.closed_while_pending(), says("closed|reset")),
+              "owed-at-end slow-reader", lambda e: not e.verdict.differs and e.closed_while_pending(), says("closed|reset")),
         Cause("answers-part-of-a-read", "It answers only a part of what it has read: the rest never follows.", "much-at-once "
               "slow-reader", lambda e: e.answers_less()),
         Cause("reads-without-bound", "It reads on from a client that does not read its answers, and keeps all in memory: stop "
@@ -388,16 +410,17 @@ def of(failed, verdicts, subject_maker, terms, options):
             again = [dataclasses.replace(check, needs="") for check in failed if "processes" not in verdicts[check.id].facts]
 
             def make(check):
-                words = ["strace", "-D", "-f", "-yy", "-qq", "-s", "32", "-A", "-o", f"{folder}/{check.id}", "-e", f"trace={CALLS}"]
+                words = ["strace", "-D", "-f", "-yy", "-qq", "-s", "32", "-ttt", "-A", "-o", f"{folder}/{check.id}", "-e", f"trace={CALLS}"]
                 subject = subject_maker(words)(check)
                 subject.patience = PATIENCE * options.factor
                 return subject
 
             limited = {id: dataclasses.replace(each, seconds=5, apart=False) for id, each in terms.items()}
-            Climb(again, make, limited, options.factor).run()
+            traced = Climb(again, make, limited, options.factor).run()
             for check in again:
                 file = Path(folder, check.id)
-                traces[check.id] = file.read_text(errors="replace").splitlines()[:MOST] if file.exists() else []
+                lines = file.read_text(errors="replace").splitlines()[:MOST] if file.exists() else []
+                traces[check.id] = until(lines, traced[check.id].failed_at)
     found = {}
     for check in failed:
         lines = traces.get(check.id, [])

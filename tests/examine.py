@@ -49,6 +49,7 @@ class Verdict:
     status: str  # passed, failed, skipped, cannot-tell
     message: str = ""
     seconds: float = 0.0
+    failed_at: float = 0.0  # the time of the day, or 0
     steps: list = field(default_factory=list)  # [who, does, data as hex]
     differs: dict = field(default_factory=dict)
     state: list = field(default_factory=list)  # lines about each process
@@ -104,7 +105,7 @@ def judge(check, subject):
     try:
         check.judge(subject)
     except Failed as failure:
-        verdict = Verdict("failed", str(failure))
+        verdict = Verdict("failed", str(failure), failed_at=time.time())
         describe(subject, verdict, failure)
     except CannotTell as reason:
         verdict = Verdict("cannot-tell", str(reason))
@@ -264,11 +265,11 @@ class Climb:
 
     def cut_off(self, job, late):
         count = len(tree(job.pid)) - 1
-        self.remove(job)
         message = (f"no verdict after {job.limit:g} s, which is all the time this check has" if late else
                    f"it made {count} processes: they were ended")
-        verdict = Verdict("failed", message, round(time.monotonic() - job.begin, 3))
+        verdict = Verdict("failed", message, round(time.monotonic() - job.begin, 3), time.time())
         verdict.facts = {} if late else {"processes": count}
+        self.remove(job)
         self.conclude(job.check, verdict)
 
     def remove(self, job):

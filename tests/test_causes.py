@@ -9,7 +9,8 @@ import pytest
 import causes
 import contract
 import datagram_contract
-from chapters import CHAPTERS, ROOT
+import styles
+from chapters import ROOT, find
 
 sys.path.insert(1, str(ROOT / "tools"))
 
@@ -28,17 +29,22 @@ BANK = list(bank())
 IDS = {cause.id for cause in causes.CAUSES}
 
 
-def named(name, check, folder):
-    """The {id, seen, text} that ./lab check names for a wrong server at its check; None when it names none."""
-    chapter = next(chapter for chapter in CHAPTERS if chapter.number == name[:2])
-    options = checking.read([chapter.number, "--full", "--only", check, "--", str(folder / name), "--port", "{port}"])
+def failures(number, check, *command):
+    """{check: the {id, seen, text} that ./lab check names for it, or None} of all that fails up to `check`."""
+    options = checking.read([number, "--full", "--only", check, "--", *map(str, command)])
     _, verdicts, found, _ = checking.judged(options)
-    assert verdicts[check].status == "failed", verdicts
-    return found[check]
+    assert found, verdicts
+    return found
+
+
+def named(name, check, folder):
+    """The cause that ./lab check names for a wrong server of the bank at its check."""
+    return failures(name[:2], check, folder / name, "--port", "{port}")[check]
 
 
 def test_the_bank_names_causes_of_the_list():
     assert not {cause for _, _, cause in BANK} - IDS
+    assert not {cause for style in styles.read("wrong") for cause in style.fails.values()} - IDS
 
 
 def test_causes_are_about_checks_that_exist():
@@ -68,3 +74,14 @@ def test_a_wrong_server_is_told_its_cause(name, check, cause, plain):
     if causes.may_trace():
         pytest.skip(causes.may_trace())
     assert named(name, check, plain / "tests" / "faulty")["id"] == cause
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("style", styles.read("wrong"), ids=lambda style: style.name)
+def test_a_wrong_server_in_another_style_fails_at_its_check_and_is_told_its_cause(style, plain, tmp_path):
+    if causes.may_trace():
+        pytest.skip(causes.may_trace())
+    command = style.built(tmp_path, find(style.chapter).transport)
+    found = failures(style.chapter, list(style.fails)[-1], *command)
+    assert len(found) == 1, found
+    assert {check: cause and cause["id"] for check, cause in found.items()}.items() <= style.fails.items()
