@@ -19,7 +19,7 @@ CALLS = ("read,readv,recvfrom,recvmsg,write,writev,sendto,sendmsg,accept,accept4
 LINE = re.compile(r"(\d+) +(\w+)\((.*?)\) += (-?\d+|0x[0-9a-f]+|\?)(?:<[^>]*>+)?(?: (E[A-Z0-9]+))?")
 UNFINISHED = re.compile(r"(\d+) +((\w+)\(.*) <unfinished \.\.\.>")
 RESUMED = re.compile(r"(\d+) +<\.\.\. (\w+) resumed>(.*)")
-TIMED = re.compile(r"(\d+ +)(\d+\.\d+) (.*)")
+TIMED = re.compile(r"(\d+ +)(\d+\.\d+) (.*?)(?: <(\d+\.\d+)>)?$")
 SOON = 0.05  # seconds that a line of the trace may be late; the processes are looked at for longer before they are ended
 MOST = 200_000  # lines of a trace that are looked at
 READS, WRITES = {"read", "readv", "recvfrom", "recvmsg"}, {"write", "writev", "sendto", "sendmsg"}
@@ -48,9 +48,12 @@ class Call:
 
 def until(lines, failed_at):
     """A trace up to the failure, without its times: what our clearing up makes a server do says nothing of it."""
-    found = []
-    for line in lines:
-        if (timed := TIMED.match(line)) and (not failed_at or float(timed[2]) < failed_at + SOON):
+    found, end = [], failed_at + SOON if failed_at else float("inf")
+    for timed in filter(None, map(TIMED.match, lines)):
+        begin, lasted = float(timed[2]), float(timed[4] or 0)
+        if begin + lasted > end and begin < end:  # it waited in this call
+            found.append(f"{timed[1]}{timed[3].partition(') = ')[0].rstrip()} <unfinished ...>")
+        elif begin < end:
             found.append(timed[1] + timed[3])
     return found
 
@@ -121,8 +124,21 @@ class Evidence:
                 return True
         return False
 
+    def forgets_the_rest(self):
+        """write took less than it was given, and the next one was given what the next read had brought, and no more."""
+        for calls in self.on_connections():
+            rest, read = 0, 0
+            for call in calls:
+                if call.name in READS:
+                    read += max(call.result or 0, 0)
+                elif call.name in WRITES:
+                    if rest and call.asked == read:
+                        return True
+                    rest, read = call.asked - max(call.result or 0, 0), 0
+        return False
+
     def closed_while_pending(self):
-        """The same, and the end of file had come before."""
+        """The end of file came while it owed bytes, and it closed."""
         for calls in self.on_connections():
             ended = next((i for i, call in enumerate(calls) if call.name in READS and call.result == 0), None)
             if ended is not None and any(call.name == "close" for call in calls[ended:ended + 3]):
@@ -154,7 +170,13 @@ class Evidence:
         return self.any(r"EPOLLET")
 
     def edge_listener(self):
-        return self.any(r"epoll_ctl\(.*EPOLL_CTL_ADD, \d+<(?:TCP|UNIX)[^>]*:\d+\]>, .*EPOLLET") or self.edge()
+        """The listener is watched edge-triggered, and accept is not called until there is nobody."""
+        accepts = self.of("accept", "accept4")
+        return (self.any(r"epoll_ctl\(.*EPOLL_CTL_ADD, \d+<(?:TCP|UNIX)[^>]*\]>, .*EPOLLET")
+                and not any(call.error == "EAGAIN" for call in accepts))
+
+    def small_backlog(self):
+        return any(int(call.args.rpartition(",")[2]) < 100 for call in self.of("listen"))
 
     def killed_in_a_connection(self, name):
         """Whether the signal killed a process that had written to a connection."""
@@ -170,6 +192,15 @@ class Evidence:
 
     def blocked_in(self, *names):
         return any(call.result is None and call.name in names and call.descriptor for call in self.calls)
+
+    def waits_for_a_lock(self):
+        return any(call.result is None and call.name == "futex" for call in self.calls)
+
+    def shared_connection(self):
+        """Two threads read from one connection, and nobody from another."""
+        readers = [{call.pid for call in calls if call.name in READS} for calls in self.on_connections()]
+        accepted = sum((call.result or 0) > 0 for call in self.of("accept", "accept4"))
+        return self.threads() and any(len(pids) > 1 for pids in readers) and sum(map(bool, readers)) < accepted
 
     def handled_late(self):
         """The handler for SIGCHLD was installed after the first child had been made."""
@@ -248,13 +279,13 @@ def cause_list():
               "any-split", None, lambda e: bool(e.verdict.differs)),
         Cause("waits-for-newline", "It answers whole lines only: what follows the last newline is lost.", "any-split", None,
               says("closed|no answer")),
-        Cause("never-watches-connections", "select is told of no connection: its first argument must be the highest descriptor "
-              "plus one, and grow.", "answers", lambda e: e.of("select", "pselect6") and e.of("accept", "accept4")
-              and not any(c.name in READS and c.descriptor for c in e.calls)),
         Cause("accept-blocks", "It waits in accept for another client, while one that it has waits for an answer: the listener "
               "must not block, or accept once for each readiness.", "answers",
               lambda e: e.blocked_in("accept", "accept4") and e.of("poll", "ppoll", "select", "pselect6", "epoll_wait",
                                                                     "epoll_pwait")),
+        Cause("never-watches-connections", "select is told of no connection: its first argument must be the highest descriptor "
+              "plus one, and grow.", "answers", lambda e: e.of("select", "pselect6") and e.of("accept", "accept4")
+              and not any(c.name in READS and c.descriptor for c in e.calls)),
         Cause("never-reads", "It accepts a client and never reads from it.", "answers",
               lambda e: e.of("accept", "accept4") and not any(c.name in READS and c.descriptor for c in e.calls)),
         Cause("never-answers", "It reads what came, and no write of it follows.", "answers udp-answers",
@@ -265,7 +296,7 @@ def cause_list():
         Cause("edge-reads-once", "Edge-triggered, it does not read until EAGAIN: epoll tells of a change once.",
               "byte-and-end much-at-once any-split end-of-file", lambda e: e.edge()),
         Cause("threads-share-a-variable", "Every thread is given the address of one variable, which the next client changes: two "
-              "threads serve one descriptor.", "byte-and-end silent-client burst", lambda e: e.threads()),
+              "threads serve one descriptor.", "byte-and-end silent-client burst", lambda e: e.shared_connection()),
         Cause("parent-keeps-connection", "The parent does not close its copy of the connection after fork: the client never sees "
               "the end.", "end-of-file", lambda e: e.forks()),
         Cause("ignores-end-of-file", "read returned 0, which is the end of file, and the loop went on.", "end-of-file rests",
@@ -273,13 +304,14 @@ def cause_list():
         Cause("end-before-answer", "It looks for the end of file before it answers what came with it.", "byte-and-end", None,
               says("closed")),
         Cause("closes-with-output-pending", "The end of file came while it still owed bytes, and it closed: they are lost.",
-              "owed-at-end slow-reader", lambda e: not e.verdict.differs and e.closed_while_pending(), says("closed|reset")),
+              "owed-at-end slow-reader", lambda e: not e.verdict.differs and not e.forgets_the_rest() and e.closed_while_pending(),
+              lambda e: e.said("closed|reset") and not e.forgets_the_rest()),
         Cause("answers-part-of-a-read", "It answers only a part of what it has read: the rest never follows.", "much-at-once "
               "slow-reader", lambda e: e.answers_less()),
         Cause("reads-without-bound", "It reads on from a client that does not read its answers, and keeps all in memory: stop "
               "reading while much is pending.", "peer-not-reading stuck-memory crumbs-memory", None, says("took|memory")),
         Cause("lock-held-while-writing", "It holds a lock that all clients need while it waits in write.", "peer-not-reading",
-              lambda e: e.threads() and e.blocked_in(*WRITES)),
+              lambda e: e.threads() and e.blocked_in(*WRITES) and e.waits_for_a_lock()),
         Cause("blocks-in-write", "It waits in write for a client that does not read, and with it wait all others: connections "
               "must not block.", "peer-not-reading", lambda e: e.blocked_in(*WRITES)),
         Cause("short-write", "write took less than it was given (or EAGAIN: nothing), and the rest was never sent.",
@@ -302,6 +334,8 @@ def cause_list():
               lambda e: e.said("no answer") and not e.said("took")),
         Cause("edge-accepts-once", "Edge-triggered, it does not accept until EAGAIN: clients that come together are one piece of "
               "news.", "burst thousand", lambda e: e.edge_listener()),
+        Cause("backlog-too-small", "listen was given room for a few clients only: who comes while the program is busy is not "
+              "even connected.", "burst thousand", lambda e: e.said("cannot connect.*timed out") and e.small_backlog()),
         Cause("table-too-small", "It has room for fewer clients.", "burst thousand ten-thousand", None, lambda e: True),
         Cause("stays-with-one", "It stays with a connection for as long as more comes: one that streams starves the others.",
               "fair", None, lambda e: True),
@@ -326,8 +360,8 @@ def cause_list():
         Cause("memory-leak", "Memory only grows: what is allocated for a client is not freed.",
               "leaves-nothing udp-leaves-nothing", None, says("KiB of memory")),
         # when something runs out
-        Cause("exits-on-emfile", "It takes EMFILE, out of descriptors, for its own end.", "out-of-descriptors", None,
-              says("the server ended")),
+        Cause("exits-on-emfile", "It takes EMFILE, out of descriptors, for its own end.", "out-of-descriptors",
+              lambda e: e.any("EMFILE") and e.exit() is not None, lambda e: e.exit() is not None),
         Cause("spins-on-emfile", "Out of descriptors, accept is tried again and again without a pause.", "out-of-descriptors",
               None, says("it spins")),
         Cause("listener-gone", "Out of descriptors, it stops watching the listener, and never comes back to it.",
@@ -410,7 +444,7 @@ def of(failed, verdicts, subject_maker, terms, options):
             again = [dataclasses.replace(check, needs="") for check in failed if "processes" not in verdicts[check.id].facts]
 
             def make(check):
-                words = ["strace", "-D", "-f", "-yy", "-qq", "-s", "32", "-ttt", "-A", "-o", f"{folder}/{check.id}", "-e", f"trace={CALLS}"]
+                words = ["strace", "-D", "-f", "-yy", "-qq", "-s", "32", "-ttt", "-T", "-A", "-o", f"{folder}/{check.id}", "-e", f"trace={CALLS}"]
                 subject = subject_maker(words)(check)
                 subject.patience = PATIENCE * options.factor
                 return subject

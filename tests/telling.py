@@ -1,7 +1,14 @@
 """A failed check as a good teacher tells it, in at most LINES lines of plain text, and how to see it by hand."""
 
+import functools
 import shlex
 import textwrap
+import tomllib
+from pathlib import Path
+
+from chapters import find
+
+TRAPS = Path(__file__).with_name("traps.toml")
 
 LINES = 25
 WIDTH = 100
@@ -62,6 +69,18 @@ def by_hand(verdict, place, datagrams=False):
     return f"{talk} | nc {'-u' if datagrams else '-N'} -w 2 {place[0]} {place[1]}"
 
 
+@functools.cache
+def traps():
+    return tomllib.loads(TRAPS.read_text())
+
+
+def read_on(check, cause, chapter):
+    """Which part of which text is about it."""
+    places = traps()["causes"].get(cause and cause["id"]) or traps()["checks"].get(check.id)
+    number, words = next((place for place in places if place.startswith(chapter.number)), places[0]).split(": ", 1)
+    return f"Read: {find(number).name}/README.md, {words.strip(',:.').replace('`', '')}"
+
+
 def report(check, verdict, cause, place, chapter):
     """The lines that are printed of a failure. `cause` is {id, seen, text} or None."""
     lines = [f"{check.id}: {check.title}."]
@@ -80,5 +99,5 @@ def report(check, verdict, cause, place, chapter):
                   *wrapped(f"{cause['text']} [{cause['id']}]", lines=3)]
     if command := by_hand(verdict, place, chapter.transport == "udp"):
         lines += ["By hand, while it runs:", f"  {command}"]
-    lines.append(f"Read: {chapter.name}/README.md, Traps.")
+    lines.append(read_on(check, cause, chapter))
     return lines[:LINES]

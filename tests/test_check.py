@@ -12,7 +12,11 @@ from pathlib import Path
 
 import pytest
 
+import causes
+import contract
+import datagram_contract
 import styles
+import telling
 from chapters import ROOT, find
 from process import members
 
@@ -150,6 +154,25 @@ def test_new_makes_a_place_to_begin_and_overwrites_nothing(tmp_path):
     again = subprocess.run([ROOT / "lab", "new", "04", tmp_path / "mine"], capture_output=True, text=True)
     assert again.returncode == 2 and "nothing is overwritten" in again.stderr and again.stderr.count("\n") == 1
     assert (tmp_path / "mine/server.cpp").read_text() == "mine"
+
+
+def parts(text):
+    """(the headings, the first words of the traps) of a chapter's text."""
+    traps = re.split(r"^## (?:Traps|陷阱)$", text, flags=re.M)[1].partition("\n## ")[0]
+    return re.findall(r"^## (.*)$", text, re.M), re.findall(r"^- (.*)$", traps, re.M)
+
+
+def test_each_check_has_a_place_in_the_texts_to_read_on():
+    known = [check for ladder in (contract.ladder, datagram_contract.ladder) for check in ladder.checks]
+    places = telling.traps()
+    assert sorted(places["checks"]) == sorted(known)
+    assert not set(places["causes"]) - {cause.id for cause in causes.CAUSES}
+    for place in {place for rows in places.values() for row in rows.values() for place in row}:
+        number, words = place.split(": ", 1)
+        headings, traps = parts((find(number).path / "README.md").read_text())
+        assert words in headings or any(trap.replace("**", "").startswith(words) for trap in traps), place
+        in_chinese = parts((find(number).path / "README.zh-CN.md").read_text())
+        assert list(map(len, in_chinese)) == [len(headings), len(traps)], number
 
 
 @pytest.mark.slow
