@@ -15,6 +15,7 @@ from pathlib import Path
 import network
 from check import CannotTell, Failed
 from datagram import DatagramPeer, DatagramSubject
+from http_contract import Site
 from http_peer import HttpPeer
 from journal import journal
 from listening import listening, parent, tree
@@ -197,8 +198,6 @@ class AnySubject(ServerSubject):
         self.expected = port  # where it must be, though it is not told
         self.trace = trace  # words before its command
         self.home = self.folder() if self.kind == "unix" and not self.told else None
-        if chapter.transport == "http":
-            self.peer = HttpPeer
 
     @property
     def transport(self):
@@ -234,6 +233,27 @@ class AnySubject(ServerSubject):
 
     def run(self, place, **rest):
         return self.clears(Stranger([*self.trace, *self.command_for(place)], cwd=self.home, **rest))
+
+
+class AnyHttpSubject(Site, AnySubject):
+    """A server that is told by {root} which folder it serves."""
+
+    peer = HttpPeer
+
+    def __init__(self, *rest):
+        AnySubject.__init__(self, *rest)
+        self.served = None  # the root, as soon as there is one
+
+    def command_for(self, place):
+        if any("{root}" in word for word in self.command) and not self.served:
+            self.served = self.root()
+        return [word.replace("{root}", str(self.served)) for word in AnySubject.command_for(self, place)]
+
+    def site(self, root=None):
+        if not any("{root}" in word for word in self.command):
+            raise CannotTell("no {root} in its command: which folder it serves is not known")
+        self.served = root
+        return self.start()
 
 
 class AnyDatagramSubject(AnySubject, DatagramSubject):
@@ -277,6 +297,10 @@ class RunningSubject(AnySubject):
         raise CannotTell("the server runs already: it is not started")
 
     run = start_with_fault = start_deaf = lambda self, *_: self.somewhere()
+
+
+class RunningHttpSubject(RunningSubject, AnyHttpSubject):
+    pass
 
 
 class RunningDatagramSubject(RunningSubject, AnyDatagramSubject):

@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 
 import causes
-import contract
-import datagram_contract
 import styles
 import telling
 from chapters import ROOT, find
 from process import members
 
 sys.path.insert(1, str(ROOT / "tools"))
+
+import checking  # noqa: E402
 
 PYTHON = "/usr/bin/python3"
 
@@ -145,6 +145,22 @@ def test_the_command_of_a_report_does_it_by_hand(tmp_path):
             server.kill()
 
 
+def test_http_is_judged_where_the_command_says_root(plain):
+    server = [plain / "11_http" / "server", "--port", "{port}"]
+    found, code = result("11", "--only", "http-basics", "--", *server, "--root", "{root}")
+    assert code == 0 and found["points"] == found["of"] > 0
+    found, _ = result("11", "--only", "http-basics", "--", *server)
+    assert found["checks"][-1]["status"] == "cannot-tell" and "no {root}" in found["checks"][-1]["message"]
+
+
+@pytest.mark.slow
+def test_a_wrong_server_of_http_is_told_by_request(plain):
+    server = plain / "tests" / "faulty" / "11_serves_dotfiles"
+    found, code = result("11", "--only", "http-paths", "--", server, "--port", "{port}", "--root", "{root}")
+    report = "\n".join(found["checks"][-1]["report"])
+    assert code == 1 and "case dotfile" in report and "GET /" in report and "Looking for .. before decoding" in report, report
+
+
 def test_new_makes_a_place_to_begin_and_overwrites_nothing(tmp_path):
     made = subprocess.run([ROOT / "lab", "new", "04", tmp_path / "mine"], capture_output=True, text=True)
     assert made.returncode == 0, made.stderr
@@ -163,7 +179,7 @@ def parts(text):
 
 
 def test_each_check_has_a_place_in_the_texts_to_read_on():
-    known = [check for ladder in (contract.ladder, datagram_contract.ladder) for check in ladder.checks]
+    known = [check.id for check in checking.every_check()]
     places = telling.traps()
     assert sorted(places["checks"]) == sorted(known)
     assert not set(places["causes"]) - {cause.id for cause in causes.CAUSES}

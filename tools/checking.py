@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import packages
-from common import BUILD, USAGE, Trouble, find_chapter
+from common import BUILD, CHAPTERS, USAGE, Trouble, find_chapter
 
 FAULT = BUILD / "tests" / "libfault.so"
 OWN_FAULT = 3  # the exit code when it is not the server that is to blame
@@ -81,8 +81,23 @@ def address(text):
 def ladder_of(chapter):
     import contract
     import datagram_contract
+    import http_contract
+    from check import Ladder
 
-    return datagram_contract.ladder if chapter.transport == "udp" else contract.ladder
+    if chapter.transport != "http":
+        return datagram_contract.ladder if chapter.transport == "udp" else contract.ladder
+    both = Ladder()  # what goes through POST /upper is a stream
+    both.checks = contract.ladder.checks | http_contract.ladder.checks
+    return both
+
+
+def every_check():
+    """All checks that any chapter's server may be held to, each once."""
+    found = {}
+    for chapter in CHAPTERS:
+        of = chapter.capabilities | {chapter.transport}
+        found |= {check.id: check for check in ladder_of(chapter) if check.capability in of}
+    return list(found.values())
 
 
 def checks_of(options, terms):
@@ -103,12 +118,12 @@ def checks_of(options, terms):
 def subject_maker(options, trace=()):
     import anybody
 
-    datagrams = options.chapter.transport == "udp"
+    of = {"udp": "DatagramSubject", "http": "HttpSubject"}.get(options.chapter.transport, "Subject")
     patience = PATIENCE * options.factor
     if options.address:
-        kind = anybody.RunningDatagramSubject if datagrams else anybody.RunningSubject
+        kind = getattr(anybody, f"Running{of}")
         return lambda check: kind(options.address, options.chapter, patience)
-    kind = anybody.AnyDatagramSubject if datagrams else anybody.AnySubject
+    kind = getattr(anybody, f"Any{of}")
     command = [anybody.absolute(word) for word in options.command]
     return lambda check: kind(command, options.chapter, patience, options.port, FAULT, trace)
 
@@ -166,6 +181,19 @@ MARKS = {"passed": ("green", "passed"), "failed": ("red", "failed"), "skipped": 
          "cannot-tell": ("cyan", "?")}
 
 
+def lines_of(rows):
+    """[status, what is said of it, the checks]: those that cannot be told for one reason stand together."""
+    lines = []
+    for row in rows:
+        said = row["title"] if row["status"] == "failed" else row["message"]
+        same = next((line for line in lines if line[:2] == ["cannot-tell", said]), None)
+        if same and row["status"] == "cannot-tell":
+            same[2].append(row["id"])
+        elif row["status"] != "passed":
+            lines.append([row["status"], said, [row["id"]]])
+    return lines
+
+
 def show(result, hint):
     """One screen: what passed in a line, a line for what did not, and the first failure told; with `hint` all of them."""
     from rich.console import Console
@@ -178,11 +206,9 @@ def show(result, hint):
     if passed:
         console.print(f"[green]passed[/]  {escape(', '.join(row['id'] for row in passed))}")
     table = Table(box=None, show_header=False, padding=(0, 1, 0, 0))
-    for row in rows:
-        if row["status"] != "passed":
-            colour, mark = MARKS[row["status"]]
-            said = row["title"] if row["status"] == "failed" else row["message"]
-            table.add_row(f"[{colour}]{mark}[/]", row["id"], escape(said))
+    for status, said, ids in lines_of(rows):
+        colour, mark = MARKS[status]
+        table.add_row(f"[{colour}]{mark}[/]", ", ".join(ids), escape(said))
     if table.row_count:
         console.print(table)
     failed = [row for row in rows if row["status"] == "failed"]

@@ -69,7 +69,7 @@ def start_of(chapter):
         files |= {name: path.read_text() for name, path in included(ROOT / before).items()}
     for program in ("server", "client"):
         files.setdefault(f"{program}.cpp", STUB.format(program=program))
-    place = {"unix": "--path {path}"}.get(chapter.transport, "--port {port}")
+    place = {"unix": "--path {path}", "http": "--port {port} --root {root}"}.get(chapter.transport, "--port {port}")
     libraries = "LDLIBS += -levent_core\n" if chapter.name.endswith("libevent") else ""
     files["Makefile"] = MAKEFILE.format(lab=ROOT / "lab", number=chapter.number, place=place, libraries=libraries)
     files["LADDER.txt"] = ladder(chapter)
