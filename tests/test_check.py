@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from process import members
 sys.path.insert(1, str(ROOT / "tools"))
 
 import checking  # noqa: E402
+import checks_page  # noqa: E402
 
 PYTHON = "/usr/bin/python3"
 
@@ -189,6 +191,25 @@ def test_each_check_has_a_place_in_the_texts_to_read_on():
         assert words in headings or any(trap.replace("**", "").startswith(words) for trap in traps), place
         in_chinese = parts((find(number).path / "README.zh-CN.md").read_text())
         assert list(map(len, in_chinese)) == [len(headings), len(traps)], number
+
+
+def test_the_page_of_checks_is_current():
+    assert checks_page.main(["--check"]) == 0
+
+
+def test_a_stale_page_of_checks_is_told_of_and_written_anew(tmp_path):
+    checks_page.main([], tmp_path)
+    page = tmp_path / "docs" / "checks.md"
+    page.write_text(page.read_text().replace("`exact-bytes`", "`some-bytes`"))
+    with pytest.raises(checks_page.Trouble, match="docs/checks.md is stale"):
+        checks_page.main(["--check"], tmp_path)
+    checks_page.main([], tmp_path)
+    assert page.read_text() == (ROOT / "docs" / "checks.md").read_text()
+
+
+def test_each_check_has_a_title_in_chinese():
+    titles = tomllib.loads((ROOT / "tests" / "titles.zh.toml").read_text())
+    assert sorted(titles) == sorted(check.id for check in checking.every_check())
 
 
 @pytest.mark.slow

@@ -91,6 +91,11 @@ def test_links_of_contributing():
     report(text.link_complaints(read(ROOT / "CONTRIBUTING.md")))
 
 
+def test_links_of_the_page_of_checks_and_its_translation():
+    english, chinese = read(ROOT / "docs" / "checks.md"), read(ROOT / "docs" / "checks.zh-CN.md")
+    report(text.link_complaints(english) + text.link_complaints(chinese) + text.translation_complaints(english, chinese))
+
+
 @each_chapter
 def test_tags(chapter):
     own = text.sources(chapter.path) + (WRAP if not chapter.parent else [])
