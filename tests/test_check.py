@@ -166,12 +166,31 @@ def test_a_wrong_server_of_http_is_told_by_request(plain):
 def test_new_makes_a_place_to_begin_and_overwrites_nothing(tmp_path):
     made = subprocess.run([ROOT / "lab", "new", "04", tmp_path / "mine"], capture_output=True, text=True)
     assert made.returncode == 0, made.stderr
-    assert {"server.cpp", "client.cpp", "Makefile", "LADDER.txt", "wrap"} == set(os.listdir(tmp_path / "mine"))
+    assert {"server.cpp", "client.cpp", "Makefile", "README.md", "wrap"} == set(os.listdir(tmp_path / "mine"))
     assert (tmp_path / "mine/server.cpp").read_text() == (ROOT / "01_basic_tcp/server_wrapped.cpp").read_text()
     (tmp_path / "mine/server.cpp").write_text("mine")
     again = subprocess.run([ROOT / "lab", "new", "04", tmp_path / "mine"], capture_output=True, text=True)
     assert again.returncode == 2 and "nothing is overwritten" in again.stderr and again.stderr.count("\n") == 1
     assert (tmp_path / "mine/server.cpp").read_text() == "mine"
+
+
+def test_the_ladder_that_new_writes_is_the_one_that_check_climbs(tmp_path):
+    subprocess.run([ROOT / "lab", "new", "11", tmp_path], check=True, capture_output=True)
+    ladder = re.findall(r"^- \[ \] `([\w-]+)`", (tmp_path / "README.md").read_text(), re.M)
+    command = re.search(r"^\t\"\$\(LAB\)\" check (.*)$", (tmp_path / "Makefile").read_text(), re.M)[1].split()
+    found, code = result(*command[:2], "false", *command[3:])
+    assert code == 1 and [row["id"] for row in found["checks"]] == ladder and "http-basics" in ladder
+
+
+def test_make_check_finds_the_checker_of_a_folder_that_has_moved_too(tmp_path):
+    subprocess.run([ROOT / "lab", "new", "01", tmp_path / "mine"], check=True, capture_output=True)
+    (tmp_path / "mine").rename(tmp_path / "moved")
+    (tmp_path / "lab").write_text("#!/bin/sh\necho judged: \"$@\"\n")
+    (tmp_path / "lab").chmod(0o755)
+    said = [subprocess.run(["make", "-C", tmp_path / "moved", "-n", "check", *words], capture_output=True, text=True).stdout
+            for words in ((), ("LAB=../lab",))]
+    assert f'"{ROOT}/lab" check 01 -- ./server --port {{port}}' in said[0]
+    assert '"../lab" check 01 -- ./server --port {port}' in said[1]
 
 
 def parts(text):
