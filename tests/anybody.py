@@ -185,6 +185,11 @@ def same_place(found, place):
     return found[1] == place if isinstance(place, int) else os.path.basename(found) == os.path.basename(place)
 
 
+def told(command):
+    """Whether a command says where the server is to be."""
+    return any(re.search(r"{port}|{path}|@{name}", word) for word in command)
+
+
 class AnySubject(ServerSubject):
     """A server that a check starts as often as it likes, told where to be by {port}, {path} or @{name} in its command,
     or else always in the same place: then each start has a network of its own, if this machine grants one."""
@@ -192,7 +197,7 @@ class AnySubject(ServerSubject):
     def __init__(self, command, chapter, patience, port=None, fault_library=None, trace=()):
         ServerSubject.__init__(self, command, chapter.capabilities, patience, fault_library)
         self.kind = {"http": "tcp"}.get(chapter.transport, chapter.transport)
-        self.told = any(re.search(r"{port}|{path}|@{name}", word) for word in command)
+        self.told = told(command)
         self.abstract = any("@{name}" in word for word in command)
         self.port = port or chapter.port
         self.expected = port  # where it must be, though it is not told

@@ -450,7 +450,7 @@ def of(failed, verdicts, subject_maker, terms, options):
                 return subject
 
             limited = {id: dataclasses.replace(each, seconds=5, apart=False) for id, each in terms.items()}
-            traced = Climb(again, make, limited, options.factor).run()
+            traced = Climb(again, make, limited, options.factor, options.serial).run()
             for check in again:
                 file = Path(folder, check.id)
                 lines = file.read_text(errors="replace").splitlines()[:MOST] if file.exists() else []

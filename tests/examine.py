@@ -228,7 +228,7 @@ class Climb:
         return needs_met and not beside and not (alone and self.jobs)
 
     def start_some(self, waiting):
-        for check in sorted(waiting, key=lambda each: self.terms_of(each).apart):
+        for check in sorted(waiting, key=lambda each: (self.terms_of(each).apart, -self.height(each))):
             if len(self.jobs) >= self.side_by_side:
                 return
             if self.may_start(check):
@@ -237,6 +237,10 @@ class Climb:
                 number = self.checks.index(check)
                 pid, pipe = in_a_process(check, self.make_subject, number)
                 self.jobs.append(Job(check, pid, pipe, time.monotonic(), limit))
+
+    def height(self, check):
+        """How many checks stand above it, one on the other: what takes longest begins first."""
+        return max((1 + self.height(each) for each in self.checks if each.needs == check.id), default=0)
 
     def collect(self):
         """Waits for news of a job, and takes it."""

@@ -4,6 +4,7 @@ how it ends on a command line that it cannot carry out."""
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -161,6 +162,100 @@ def test_a_wrong_server_of_http_is_told_by_request(plain):
     found, code = result("11", "--only", "http-paths", "--", server, "--port", "{port}", "--root", "{root}")
     report = "\n".join(found["checks"][-1]["report"])
     assert code == 1 and "case dotfile" in report and "GET /" in report and "Looking for .. before decoding" in report, report
+
+
+# ---- where less is granted
+
+NO_NAMESPACES = ["unshare", "--user", "--map-root-user", "sh", "-c",
+                 'for kind in net user pid mnt; do echo 0 >/proc/sys/user/max_${kind}_namespaces; done; exec "$@"', "sh"]
+NOBODY = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
+
+ALWAYS_9527 = LISTENS.replace("int(sys.argv[1])", "9527") + """
+import threading
+def serve(connection):
+    while data := connection.recv(4096): connection.sendall(data.upper())
+    connection.close()
+while True: threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+"""
+
+
+def within(words, *command, **rest):
+    """What ./lab check --json says of `command` when `words` start it, and the exit code."""
+    if subprocess.run([*words, "true"], capture_output=True).returncode != 0:
+        pytest.skip(f"{words[0]} is not allowed here")
+    at = command.index("--")
+    ended = subprocess.run([*words, ROOT / "lab", "check", *command[:at], "--json", "-", *command[at:]], capture_output=True,
+                           text=True, timeout=60, **rest)
+    assert ended.returncode in (0, 1), ended.stderr
+    return json.loads(ended.stdout), ended.returncode
+
+
+@pytest.mark.parametrize("words", [NO_NAMESPACES, NOBODY], ids=["no_namespaces", "nobody"])
+@pytest.mark.parametrize("place", [["{port}"], []], ids=["told", "always_9527"])
+def test_a_right_server_passes_where_less_is_granted(words, place, tmp_path_factory):
+    if words is NO_NAMESPACES and not place:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", 9527)) == 0:
+                pytest.skip("somebody listens on port 9527 of this machine")
+    file = Path("/tmp") / f"check-{os.getpid()}.py"  # a folder of pytest's own is not for others to read
+    file.write_text(ALWAYS_9527.replace("9527", "int(sys.argv[1])") if place else ALWAYS_9527)
+    try:
+        found, code = within(words, "01", "--only", "restart", "--", PYTHON, str(file), *place)
+    finally:
+        file.unlink()
+    assert code == 0 and all(row["status"] == "passed" for row in found["checks"]), found["checks"]
+    alone = words is NO_NAMESPACES and not place
+    assert found["limits"] == (["no network of its own is granted here: one check after another"] if alone else [])
+
+
+def test_causes_are_guesses_where_nothing_may_be_traced(tmp_path):
+    (tmp_path / "strace").write_text("#!/bin/sh\necho 'ptrace: Operation not permitted' >&2\nexit 1\n")
+    (tmp_path / "strace").chmod(0o755)
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    found, code = within([], "01", "--only", "answers", "--", *map(str, echoing(tmp_path)), env=environment)
+    assert code == 1 and found["limits"] == ["tracing is not allowed here: causes are guesses"]
+    assert found["checks"][-1]["cause"]["seen"] is False
+
+
+# ---- what is printed
+
+
+def test_watch_judges_again_when_the_program_has_changed(tmp_path):
+    command = echoing(tmp_path)
+    words = [ROOT / "lab", "check", "01", "--only", "answers", "--watch", "--", *command]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, start_new_session=True) as watching:
+        try:
+            said = read_until(watching, "waiting until it changes")
+            assert "failed answers" in said
+            command[1].write_text(command[1].read_text().replace("c.recv(100)", "c.recv(100).upper()"))
+            assert "passed  starts, answers" in read_until(watching, "waiting until it changes")
+            watching.send_signal(signal.SIGINT)
+            assert watching.wait(10) == 130
+        finally:
+            watching.kill()
+
+
+def read_until(process, words):
+    said = ""
+    while words not in said:
+        line = process.stdout.readline()
+        assert line, f"it ends: {said}"
+        said += line
+    return said
+
+
+def two_failures():
+    rows = [{"id": name, "title": "It does", "status": "failed", "message": "", "report": [f"{name}: It does.", "told of it"]}
+            for name in ("first", "second")]
+    return {"checks": rows, "limits": [], "chapter": "01_basic_tcp", "points": 0, "of": 2, "seconds": 1}
+
+
+@pytest.mark.parametrize("hint", [False, True])
+def test_hint_tells_of_every_failure(hint, capsys):
+    checking.show(two_failures(), hint)
+    said = capsys.readouterr().out
+    assert said.count("told of it") == (2 if hint else 1)
+    assert ("1 more failed: --hint" in said) != hint
 
 
 def test_new_makes_a_place_to_begin_and_overwrites_nothing(tmp_path):

@@ -1,6 +1,7 @@
 """./lab check CHAPTER [OPTIONS] -- COMMAND: anybody's server, in any language, against a chapter's contract."""
 
 import datetime
+import functools
 import json
 import os
 import re
@@ -31,6 +32,14 @@ class Options:
     json: str = ""
     only: str = ""
     factor: float = 1.0
+
+    @functools.cached_property
+    def serial(self):
+        """Whether there is but one place for all checks: the server that runs, or a port that the command does not say."""
+        import anybody
+        import network
+
+        return bool(self.address) or not (anybody.told(self.command) or self.chapter.transport == "unix" or network.granted())
 
 
 def read(words):
@@ -135,16 +144,16 @@ def judged(options, told=lambda id, verdict: None):
 
     terms = examine.terms()
     checks = checks_of(options, terms)
-    serial = bool(options.address)
-    climb = examine.Climb(checks, subject_maker(options), terms, options.factor, serial, told)
+    climb = examine.Climb(checks, subject_maker(options), terms, options.factor, options.serial, told)
     verdicts = climb.run()
     if broken := next((v for v in verdicts.values() if v.status == "error"), None):
         raise RuntimeError(broken.message)
     failed = [check for check in checks if verdicts[check.id].status == "failed"]
-    limits = []
+    limits = ["no network of its own is granted here: one check after another"] if options.serial and options.command else []
     found = {}
     if failed:
-        found, limits = causes.of(failed, verdicts, lambda trace: subject_maker(options, trace), terms, options)
+        found, more = causes.of(failed, verdicts, lambda trace: subject_maker(options, trace), terms, options)
+        limits += more
     return checks, verdicts, found, limits
 
 
