@@ -12,9 +12,7 @@ import styles
 HERE = Path(__file__).parent
 
 # Wrong servers that are told another cause than their own: what is named of them instead.
-MISTAKEN = {
-    "12_never_enables_reading": "never-answers",
-}
+MISTAKEN = {}
 
 
 @dataclass(frozen=True)
