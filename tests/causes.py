@@ -319,7 +319,7 @@ def cause_list():
               lambda e: not e.said("took|no answer.*got b'WHAT|WHAT ABOUT")),
         # clients that leave
         Cause("one-client-only", "accept is called once, outside the loop: nobody is served after the first client.",
-              "next-client", None, says("no answer|closed|connect")),
+              "next-client", lambda e: len(e.of("accept", "accept4")) == 1, says("no answer|closed|connect|reset")),
         Cause("ends-at-reset", "It takes one client's reset (ECONNRESET) for its own failure, and ends.", "reset",
               lambda e: e.any("ECONNRESET"), says("connect|reset")),
         Cause("spins-on-hangup", "A connection that has hung up is reported again and again, and it does not look: POLLHUP and "

@@ -148,6 +148,13 @@ def test_the_command_of_a_report_does_it_by_hand(tmp_path):
             server.kill()
 
 
+def test_the_command_of_a_report_speaks_udp_where_the_server_does(tmp_path):
+    (tmp_path / "echo.py").write_text("import socket, sys\ns = socket.socket(type=socket.SOCK_DGRAM)\n"
+                                      "s.bind(('127.0.0.1', int(sys.argv[1])))\nwhile True: s.sendto(*s.recvfrom(9999))")
+    found, code = result("09", "--only", "udp-answers", "--", PYTHON, tmp_path / "echo.py", "{port}")
+    assert code == 1 and r"  printf 'hello\n' | nc -u -w 2 127.0.0.1 8000" in found["checks"][-1]["report"]
+
+
 def test_http_is_judged_where_the_command_says_root(plain):
     server = [plain / "11_http" / "server", "--port", "{port}"]
     found, code = result("11", "--only", "http-basics", "--", *server, "--root", "{root}")

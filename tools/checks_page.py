@@ -30,7 +30,7 @@ WORDS = {
         "causes": "How often the cause is right",
         "causes_intro": "Of the wrong programs whose fault has a cause in the list, so many are told just that. The bank is split by "
                         "a hash of the names. The rules were written with all of the bank in view, and the halves were made "
-                        "afterwards; since then rules are changed with the first half in view alone.",
+                        "afterwards: what the second half shows from now on is counted, and changes no rule.",
         "causes_columns": ("half", "wrong programs", "told their own cause", "told another"),
         "tuned": "in view",
         "held_out": "held out",
@@ -53,7 +53,7 @@ WORDS = {
         "nothing": "无",
         "causes": "原因说对了多少",
         "causes_intro": "在原因列表里有对应条目的错误程序中，有这么多被准确说出了原因。全部程序按名字的散列分成两半。"
-                        "规则最初是看着全部程序写的，之后才分成两半；从那以后修改规则时只看第一半。",
+                        "规则最初是看着全部程序写的，之后才分成两半：从现在起，第二半的结果只计数，不用来修改规则。",
         "causes_columns": ("一半", "错误程序", "说对原因", "说成别的"),
         "tuned": "看着的",
         "held_out": "留出的",
