@@ -228,9 +228,9 @@ class Evidence:
         return self.got()[self.where:]
 
     def only_beyond_ascii(self):
-        """Whether all that differs is beyond ASCII, and stands where it should."""
-        wrong = [wanted for got, wanted in zip(self.got(), self.expected()) if got != wanted]
-        return bool(wrong) and min(wrong) >= 128
+        """Whether all that differs is beyond ASCII, and differs as two cases of a letter do in Latin-1."""
+        wrong = [(got, wanted) for got, wanted in zip(self.got(), self.expected()) if got != wanted]
+        return bool(wrong) and all(wanted >= 128 and got ^ wanted == 0x20 for got, wanted in wrong)
 
 
 @dataclass(frozen=True)

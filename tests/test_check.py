@@ -224,6 +224,21 @@ def test_causes_are_guesses_where_nothing_may_be_traced(tmp_path):
     assert found["checks"][-1]["cause"]["seen"] is False
 
 
+@pytest.mark.parametrize("chapter, wanted", [("03", True), ("09", True), ("01", False)])
+def test_the_library_that_lets_calls_fail_is_built_where_it_is_missing_and_wanted(chapter, wanted, monkeypatch, capsys):
+    asked = []
+
+    def build_nothing(targets):
+        asked.append(targets)
+        raise checking.Trouble("nothing can be built here")
+
+    monkeypatch.setattr(checking, "FAULT", checking.BUILD / "tests" / "missing.so")
+    monkeypatch.setattr("build.build", build_nothing)
+    checking.build_what_fails(checking.read([chapter, "--", "true"]))
+    assert asked == [["tests/missing.so"]] * wanted
+    assert ("nothing can be built here" in capsys.readouterr().err) == wanted
+
+
 # ---- what is printed
 
 
