@@ -20,7 +20,7 @@ LINE = re.compile(r"(\d+) +(\w+)\((.*?)\) += (-?\d+|0x[0-9a-f]+|\?)(?:<[^>]*>+)?
 UNFINISHED = re.compile(r"(\d+) +((\w+)\(.*) <unfinished \.\.\.>")
 RESUMED = re.compile(r"(\d+) +<\.\.\. (\w+) resumed>(.*)")
 TIMED = re.compile(r"(\d+ +)(\d+\.\d+) (.*?)(?: <(\d+\.\d+)>)?$")
-SOON = 0.05  # seconds that a line of the trace may be late; the processes are looked at for longer before they are ended
+SOON = 0.05  # seconds that a line of the trace may be late; the processes are looked at for longer before their end
 MOST = 200_000  # lines of a trace that are looked at
 READS, WRITES = {"read", "readv", "recvfrom", "recvmsg"}, {"write", "writev", "sendto", "sendmsg"}
 PATIENCE = 1.0  # seconds: the traced run need not wait long for what does not come
@@ -266,8 +266,8 @@ def cause_list():
         # bytes
         Cause("echoes", "It sends back what came as it came: nothing is made upper case.", "", None,
               lambda e: bool(e.got()) and e.got() != e.expected() and e.got().upper() == e.expected()),
-        Cause("takes-bytes-for-text", "It takes the bytes for text: not every byte is part of a character, one character may come "
-              "in two pieces, and some have an upper case of another length. Leave the bytes what they are.", "", None,
+        Cause("takes-bytes-for-text", "It takes the bytes for text: not every byte is part of a character, one character "
+              "may come in two pieces, and some have an upper case of another length. Leave the bytes what they are.", "", None,
               lambda e: "UnicodeDecodeError" in e.verdict.said or e.got_at().startswith("\ufffd".encode())),
         Cause("beyond-ascii", "It changes bytes beyond ASCII: toupper() under a locale, or Latin-1 by hand. Only a-z change.",
               "", None, lambda e: e.only_beyond_ascii()),
@@ -283,8 +283,8 @@ def cause_list():
               "must not block, or accept once for each readiness.", "answers",
               lambda e: e.blocked_in("accept", "accept4") and e.of("poll", "ppoll", "select", "pselect6", "epoll_wait",
                                                                     "epoll_pwait")),
-        Cause("never-watches-connections", "select is told of no connection: its first argument must be the highest descriptor "
-              "plus one, and grow.", "answers", lambda e: e.of("select", "pselect6") and e.of("accept", "accept4")
+        Cause("never-watches-connections", "select is told of no connection: its first argument must be the highest "
+              "descriptor plus one, and grow.", "answers", lambda e: e.of("select", "pselect6") and e.of("accept", "accept4")
               and not any(c.name in READS and c.descriptor for c in e.calls)),
         Cause("never-reads", "It accepts a client and never reads from it.", "answers",
               lambda e: e.of("accept", "accept4") and not any(c.name in READS and c.descriptor for c in e.calls)),
@@ -295,8 +295,9 @@ def cause_list():
         # the end of a connection
         Cause("edge-reads-once", "Edge-triggered, it does not read until EAGAIN: epoll tells of a change once.",
               "byte-and-end much-at-once any-split end-of-file", lambda e: e.edge()),
-        Cause("threads-share-a-variable", "Every thread is given the address of one variable, which the next client changes: two "
-              "threads serve one descriptor.", "byte-and-end silent-client burst", lambda e: e.shared_connection(), says("data race")),
+        Cause("threads-share-a-variable", "Every thread is given the address of one variable, which the next client "
+              "changes: two threads serve one descriptor.", "byte-and-end silent-client burst",
+              lambda e: e.shared_connection(), says("data race")),
         Cause("parent-keeps-connection", "The parent does not close its copy of the connection after fork: the client never sees "
               "the end.", "end-of-file", lambda e: e.forks()),
         Cause("ignores-end-of-file", "read returned 0, which is the end of file, and the loop went on.", "end-of-file rests",
@@ -304,7 +305,8 @@ def cause_list():
         Cause("end-before-answer", "It looks for the end of file before it answers what came with it.", "byte-and-end", None,
               says("closed")),
         Cause("closes-with-output-pending", "The end of file came while it still owed bytes, and it closed: they are lost.",
-              "owed-at-end slow-reader", lambda e: not e.verdict.differs and not e.forgets_the_rest() and e.closed_while_pending(),
+              "owed-at-end slow-reader",
+              lambda e: not e.verdict.differs and not e.forgets_the_rest() and e.closed_while_pending(),
               lambda e: e.said("closed|reset") and not e.forgets_the_rest()),
         Cause("answers-part-of-a-read", "It answers only a part of what it has read: the rest never follows.", "much-at-once "
               "slow-reader", lambda e: e.answers_less()),
@@ -334,8 +336,8 @@ def cause_list():
               lambda e: e.said("no answer") and not e.said("took")),
         Cause("edge-accepts-once", "Edge-triggered, it does not accept until EAGAIN: clients that come together are one piece of "
               "news.", "burst thousand", lambda e: e.edge_listener()),
-        Cause("backlog-too-small", "listen was given room for a few clients only: who comes while the program is busy is not "
-              "even connected.", "burst thousand", lambda e: e.said("cannot connect.*timed out") and e.small_backlog()),
+        Cause("backlog-too-small", "listen was given room for a few clients only: who comes while the program is busy is "
+              "not even connected.", "burst thousand", lambda e: e.said("cannot connect.*timed out") and e.small_backlog()),
         Cause("table-too-small", "It has room for fewer clients.", "burst thousand ten-thousand", None, lambda e: True),
         Cause("stays-with-one", "It stays with a connection for as long as more comes: one that streams starves the others.",
               "fair", None, lambda e: True),
@@ -444,7 +446,8 @@ def of(failed, verdicts, subject_maker, terms, options):
             again = [dataclasses.replace(check, needs="") for check in failed if "processes" not in verdicts[check.id].facts]
 
             def make(check):
-                words = ["strace", "-D", "-f", "-yy", "-qq", "-s", "32", "-ttt", "-T", "-A", "-o", f"{folder}/{check.id}", "-e", f"trace={CALLS}"]
+                words = ["strace", "-D", "-f", "-yy", "-qq", "-s", "32", "-ttt", "-T", "-e", f"trace={CALLS}", "-A", "-o",
+                         f"{folder}/{check.id}"]
                 subject = subject_maker(words)(check)
                 subject.patience = PATIENCE * options.factor
                 return subject

@@ -1,5 +1,5 @@
-"""Servers that are no chapter's, right ones and wrong ones, in several languages and on several libraries: right/servers.toml
-and wrong/servers.toml say what each is held to."""
+"""Servers that are no chapter's, right ones and wrong ones, in several languages and on several libraries:
+right/servers.toml and wrong/servers.toml say what each is held to."""
 
 import subprocess
 import sys

@@ -18,6 +18,7 @@ from common import BUILD, CHAPTERS, USAGE, Trouble, find_chapter, say
 FAULT = BUILD / "tests" / "libfault.so"
 OWN_FAULT = 3  # the exit code when it is not the server that is to blame
 PATIENCE = 4.0  # seconds, for whatever a check waits for
+ONE_NETWORK = "no network of its own is granted here: one check after another"
 VALUED = ("--port", "--address", "--json", "--only", "--factor")
 FLAGS = ("--watch", "--hint", "--full")
 
@@ -35,11 +36,12 @@ class Options:
 
     @functools.cached_property
     def serial(self):
-        """Whether there is but one place for all checks: the server that runs, or a port that the command does not say."""
+        """Whether there is but one place for all checks: the server that runs, or a port that is always the same."""
         import anybody
         import network
 
-        return bool(self.address) or not (anybody.told(self.command) or self.chapter.transport == "unix" or network.granted())
+        anywhere = anybody.told(self.command) or self.chapter.transport == "unix"
+        return bool(self.address) or not (anywhere or network.granted())
 
 
 def read(words):
@@ -149,7 +151,7 @@ def judged(options, told=lambda id, verdict: None):
     if broken := next((v for v in verdicts.values() if v.status == "error"), None):
         raise RuntimeError(broken.message)
     failed = [check for check in checks if verdicts[check.id].status == "failed"]
-    limits = ["no network of its own is granted here: one check after another"] if options.serial and options.command else []
+    limits = [ONE_NETWORK] if options.serial and options.command else []
     found = {}
     if failed:
         found, more = causes.of(failed, verdicts, lambda trace: subject_maker(options, trace), terms, options)

@@ -1,6 +1,6 @@
 """python3 tools/checks_page.py [--check]: writes docs/checks.md anew, in both languages, or says that it is stale.
 
-What ./lab check judges, by which wrong programs each check is proven, and what the right ones in other styles cannot do.
+What ./lab check judges, the wrong programs that prove each check, and what the right ones in other styles cannot do.
 """
 
 import sys
@@ -13,8 +13,8 @@ WORDS = {
     "en": {
         "title": "What `./lab check` judges",
         "other": "*[中文](checks.zh-CN.md)*",
-        "intro": "Written by `python3 tools/checks_page.py`. Each check is a promise, and each is proven by wrong programs that "
-                 "must fail it: [tests/faulty/](../tests/faulty/) holds small diffs against our own servers, "
+        "intro": "Written by `python3 tools/checks_page.py`. Each check is a promise, and each is proven by wrong programs "
+                 "that must fail it: [tests/faulty/](../tests/faulty/) holds small diffs against our own servers, "
                  "[tests/wrong/](../tests/wrong/) small servers in C and Python. In brackets stands the cause that "
                  "`./lab check` must name, from the list in [causes.py](../tests/causes.py). Points and time limits are in "
                  "[points.toml](../tests/points.toml). *Full*: with `--full` only.",
@@ -24,13 +24,14 @@ WORDS = {
         "columns": ("check", "the promise", "chapters", "needs", "points", "wrong programs that fail at it"),
         "full": "full",
         "right": "Right servers in other styles",
-        "right_intro": "Each is held to its chapter's whole ladder. What it cannot do is known beforehand, and must go on failing.",
+        "right_intro": "Each is held to its chapter's whole ladder. What it cannot do is known beforehand, and must go on "
+                       "failing.",
         "right_columns": ("server", "chapter", "what it fails, and why"),
         "nothing": "nothing",
         "causes": "How often the cause is right",
-        "causes_intro": "Of the wrong programs whose fault has a cause in the list, so many are told just that. The bank is split by "
-                        "a hash of the names. The rules were written with all of the bank in view, and the halves were made "
-                        "afterwards: what the second half shows from now on is counted, and changes no rule.",
+        "causes_intro": "Of the wrong programs whose fault has a cause in the list, so many are told just that. The bank is "
+                        "split by a hash of the names. The rules were written with all of the bank in view, and the halves "
+                        "were made afterwards: what the second half shows from now on is counted, and changes no rule.",
         "causes_columns": ("half", "wrong programs", "told their own cause", "told another"),
         "tuned": "in view",
         "held_out": "held out",
@@ -75,8 +76,8 @@ def link(name, path):
 
 def chapters_of(check):
     """The numbers of the chapters whose servers are held to it."""
-    return [chapter.number for chapter in CHAPTERS
-            if check.capability in chapter.capabilities | {chapter.transport} and check.id not in chapter.expected_failures]
+    return [chapter.number for chapter in CHAPTERS if check.id not in chapter.expected_failures
+            and check.capability in chapter.capabilities | {chapter.transport}]
 
 
 def ladder(words, checks, titles, wrong, terms):
@@ -97,7 +98,8 @@ def right(words):
     rows = []
     for style in styles.read("right"):
         where = link(style.name, f"tests/right/{style.program}") if style.program else f"`{' '.join(style.command)}`"
-        rows.append((where, style.chapter, "<br>".join(f"`{check}`: {why}" for check, why in style.fails.items()) or words["nothing"]))
+        fails = "<br>".join(f"`{check}`: {why}" for check, why in style.fails.items())
+        rows.append((where, style.chapter, fails or words["nothing"]))
     return table(words["right_columns"], rows)
 
 
@@ -108,7 +110,8 @@ def accuracy(words):
     for half in (False, True):
         of = [wrong for wrong in bank.of_the_diffs() if wrong.cause and wrong.held_out == half]
         mistaken = [link(wrong.name, wrong.source) for wrong in of if wrong.name in bank.MISTAKEN]
-        rows.append((words["held_out" if half else "tuned"], len(of), len(of) - len(mistaken), " ".join(mistaken) or "–"))
+        name = words["held_out" if half else "tuned"]
+        rows.append((name, len(of), len(of) - len(mistaken), " ".join(mistaken) or "–"))
     return table(words["causes_columns"], rows)
 
 

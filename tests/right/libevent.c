@@ -44,7 +44,8 @@ static void on_event(struct bufferevent *client, short what, void *argument) {
         bufferevent_free(client);
 }
 
-static void on_client(struct evconnlistener *listener, evutil_socket_t socket, struct sockaddr *from, int size, void *base) {
+static void on_client(struct evconnlistener *listener, evutil_socket_t socket, struct sockaddr *from, int size,
+                      void *base) {
     struct bufferevent *client = bufferevent_socket_new(base, socket, BEV_OPT_CLOSE_ON_FREE);
     (void)listener, (void)from, (void)size;
     bufferevent_setcb(client, on_read, on_written, on_event, NULL);
