@@ -170,10 +170,10 @@ class Evidence:
         return self.any(r"EPOLLET")
 
     def edge_listener(self):
-        """The listener is watched edge-triggered, and accept is not called until there is nobody."""
-        accepts = self.of("accept", "accept4")
+        """The listener is watched edge-triggered, and it waited again before accept had said that there is nobody."""
+        calls = self.of("accept", "accept4", "epoll_wait", "epoll_pwait")
         return (self.any(r"epoll_ctl\(.*EPOLL_CTL_ADD, \d+<(?:TCP|UNIX)[^>]*\]>, .*EPOLLET")
-                and not any(call.error == "EAGAIN" for call in accepts))
+                and bool(calls) and calls[-1].name.startswith("epoll") and not any(call.error == "EAGAIN" for call in calls))
 
     def small_backlog(self):
         return any(int(call.args.rpartition(",")[2]) < 100 for call in self.of("listen"))
