@@ -297,7 +297,7 @@ def cause_list():
               "byte-and-end much-at-once any-split end-of-file", lambda e: e.edge()),
         Cause("threads-share-a-variable", "Every thread is given the address of one variable, which the next client "
               "changes: two threads serve one descriptor.", "byte-and-end silent-client burst",
-              lambda e: e.shared_connection(), says("data race")),
+              lambda e: e.shared_connection(), lambda e: "data race" in e.verdict.message + e.verdict.said),
         Cause("parent-keeps-connection", "The parent does not close its copy of the connection after fork: the client never sees "
               "the end.", "end-of-file", lambda e: e.forks()),
         Cause("ignores-end-of-file", "read returned 0, which is the end of file, and the loop went on.", "end-of-file rests",
