@@ -4,6 +4,7 @@ It is ready when a socket of its process tree listens. It may print what it like
 does, the check that judges it comes to an end, and nothing of it is left.
 """
 
+import contextlib
 import os
 import re
 import signal
@@ -89,6 +90,20 @@ class Stranger(Process):
         for pid in self.processes():
             send(pid, signal.SIGKILL)
         self.popen.wait()
+
+
+class Starting(Stranger):
+    """One that is to come to its end by itself, which takes an interpreter on a busy machine its time."""
+
+    def wait(self, patience):
+        begin, last = time.monotonic(), None
+        while self.alive() and time.monotonic() < begin + patience + BEGINS:
+            if (now := activity(tree(self.pid))) == last:
+                break
+            last = now
+            with contextlib.suppress(Failed):
+                Stranger.wait(self, RESTS)
+        return Stranger.wait(self, max(0.0, begin + patience - time.monotonic()))
 
 
 class AnyServer(Stranger, Server):
@@ -237,7 +252,7 @@ class AnySubject(ServerSubject):
         return self.clears(server)
 
     def run(self, place, **rest):
-        return self.clears(Stranger([*self.trace, *self.command_for(place)], cwd=self.home, **rest))
+        return self.clears(Starting([*self.trace, *self.command_for(place)], cwd=self.home, **rest))
 
 
 class AnyHttpSubject(Site, AnySubject):

@@ -317,11 +317,13 @@ def expect_answers(peers, said):
 
 def crowd_at_once(subject, clients):
     server = subject.start()
-    peers = [subject.connect(server) for _ in range(clients)]
-    for said in (b"client %d\n", b"%d again\n"):
-        for number, peer in enumerate(peers):
-            peer.send(said % number)
-        expect_answers(peers, said)
+    peers = []
+    for number in range(clients):  # who is answered was accepted: the next one needs no room in the backlog
+        peers.append(subject.connect(server))
+        peers[-1].ask(b"client %d\n" % number)
+    for number, peer in enumerate(peers):
+        peer.send(b"%d again\n" % number)
+    expect_answers(peers, b"%d again\n")
 
 
 @check("thousand", "A thousand clients are connected at once, and each is answered", needs="burst",
@@ -371,14 +373,15 @@ def fair(subject):
        needs="thousand", capability="wall", measured=True)
 def wall(subject):
     server = subject.start()
-    peers = [subject.connect(server) for _ in range(1100)]
-    for number, peer in enumerate(peers):
-        try:
-            peer.socket.sendall(b"client %d\n" % number)
-        except OSError:  # refused already
-            pass
     served = 1024 - len(server.descriptors_at_start)
-    expect_answers(peers[:served], b"client %d\n")
+    peers = []
+    for number in range(1100):
+        peers.append(subject.connect(server))
+        if number < served:
+            peers[-1].ask(b"client %d\n" % number)
+            continue
+        with contextlib.suppress(OSError):  # refused already
+            peers[-1].socket.sendall(b"client %d\n" % number)
     for peer in peers[served:]:
         peer.expect_refusal()
     said = len(server.log.splitlines())
@@ -402,9 +405,10 @@ def reaps(subject):
             peer.end()
             peer.expect_end()
         wait_until(lambda: not server.zombies(), subject.patience, lambda: "a child that has ended stays a zombie")
-    peers = [subject.connect(server) for _ in range(20)]
-    for peer in peers:
-        peer.ask(b"hello\n")
+    peers = []
+    for _ in range(20):
+        peers.append(subject.connect(server))
+        peers[-1].ask(b"hello\n")
     if not server.children():
         raise Failed("20 clients are connected, and none has a process of its own")
     with server.frozen([server.pid]):  # all their signals are one by the time it can look
@@ -435,14 +439,16 @@ def crowd(subject, server, clients):
     """Clients that come and go in every way, eight at a time where the server can."""
     together = 8 if "concurrent" in subject.capabilities else 1
     for first in range(0, clients, together):
-        peers = [subject.peer(server.address, subject.patience) for _ in range(together)]
-        for peer in peers:
-            peer.send(b"hello\n")
+        peers = []
+        for number in range(first, first + together):
+            peers.append(subject.peer(server.address, subject.patience))
+            peers[-1].send(b"hello\n")
+            if number % 4 != 3:
+                peers[-1].receive(6)
         for number, peer in enumerate(peers, first):
             if number % 4 == 3:
                 peer.reset()
                 continue
-            peer.receive(6)
             if number % 4 == 1:
                 peer.send(b"half a wo")
             if number % 4 == 2:
