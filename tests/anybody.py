@@ -296,6 +296,9 @@ class RunningServer:
     def alive(self):
         return True  # whoever is told so asks it something, too
 
+    def waited(self):
+        return 0.0  # which is not known
+
     def __getattr__(self, name):
         raise CannotTell("the server runs already: it is neither started, signalled nor looked into")
 

@@ -17,7 +17,7 @@ import network
 from check import CannotTell, Differs, Failed
 from journal import journal
 from listening import children, runs, tree
-from process import send
+from process import send, waited_for_a_core
 
 TERMS = Path(__file__).with_name("points.toml")
 PR_SET_CHILD_SUBREAPER = 36
@@ -168,14 +168,6 @@ def in_a_process(check, make_subject, number):
 # ---- all of them
 
 
-def waited(pid):
-    """How many seconds a process has waited for a core. proc(5)"""
-    try:
-        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
-    except OSError:
-        return 0.0
-
-
 def too_many(pids):
     return len(pids) > DEAD or len(pids) > CROWD and sum(map(runs, pids)) > CROWD
 
@@ -267,7 +259,7 @@ class Climb:
     def late(self, job):
         """Whether its time is up. What it waited for a core that others had does not count, up to as much again."""
         over = time.monotonic() - job.begin - job.limit
-        return over > 0 and over > min(job.limit, sum(map(waited, (job.pid, *children(job.pid)))))
+        return over > 0 and over > min(job.limit, sum(map(waited_for_a_core, (job.pid, *children(job.pid)))))
 
     def by_design(self, job):
         return job.check.id in ("thousand", "ten-thousand")  # a process for each of a thousand clients is a way to do it

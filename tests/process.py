@@ -69,6 +69,15 @@ def send(pid, how):
         os.kill(pid, how)
 
 
+def waited_for_a_core(pid):
+    """Seconds for which threads of `pid` wanted a core that others had. proc_pid_schedstat(5)"""
+    total = 0
+    for task in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        with contextlib.suppress(OSError):
+            total += int(task.read_text().split()[1])
+    return total / 1e9
+
+
 def stands_still(pid):
     """Whether no thread of `pid` runs: each is stopped, by a signal or by who traces it, or has ended."""
     tasks = Path(f"/proc/{pid}/task").glob("*/stat")
@@ -159,6 +168,10 @@ class Process:
             except OSError:
                 pass
         return total / 1e9
+
+    def waited(self):
+        """Seconds for which its threads wanted a core that others had, so far."""
+        return sum(map(waited_for_a_core, self.processes()))
 
     def cpu_share(self, seconds):
         """The share of one core that it takes while we watch for `seconds`."""
