@@ -257,9 +257,10 @@ class Climb:
                 self.cut_off(job, late)
 
     def late(self, job):
-        """Whether its time is up. What it waited for a core that others had does not count, up to as much again."""
+        """Whether its time is up. What it, and what it judges, waited for a core that others had does not count, up to
+        twice as much again."""
         over = time.monotonic() - job.begin - job.limit
-        return over > 0 and over > min(job.limit, sum(map(waited_for_a_core, (job.pid, *children(job.pid)))))
+        return over > 0 and over > min(2 * job.limit, sum(map(waited_for_a_core, tree(job.pid))))
 
     def by_design(self, job):
         return job.check.id in ("thousand", "ten-thousand")  # a process for each of a thousand clients is a way to do it
