@@ -522,7 +522,7 @@ def descriptor_from_elsewhere(subject):
         peer.send(b"is there a place for me?\n")
     for _ in range(3):  # whoever has one loop for all has tried to accept by now
         busy.ask(b"and on\n")
-    if waiting[0].has_news():
+    if waiting[-1].has_news():
         raise CannotTell("nobody waits: it refuses who comes then, or had a descriptor in reserve")
     done = threading.Event()
 
