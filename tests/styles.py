@@ -22,6 +22,7 @@ class Style:
     before: tuple = ()  # words before the place where it listens
     libs: tuple = ()
     fails: dict = field(default_factory=dict)  # {check: why} of a right one, {check: cause} of a wrong one
+    unsure: dict = field(default_factory=dict)  # {check: why} of what cannot be told of a right one
     says: str = ""  # what is wrong with a wrong one
 
     def built(self, folder, transport):

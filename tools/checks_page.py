@@ -25,7 +25,7 @@ WORDS = {
         "full": "full",
         "right": "Right servers in other styles",
         "right_intro": "Each is held to its chapter's whole ladder. What it cannot do is known beforehand, and must go on "
-                       "failing.",
+                       "failing; (?) is what cannot be told of it.",
         "right_columns": ("server", "chapter", "what it fails, and why"),
         "nothing": "nothing",
         "causes": "How often the cause is right",
@@ -49,7 +49,7 @@ WORDS = {
         "columns": ("检查", "承诺", "章", "先决条件", "分数", "在这里失败的错误程序"),
         "full": "完整",
         "right": "其他写法的正确服务器",
-        "right_intro": "每个都要通过所在章的全部检查。它做不到的事先写明，而且必须一直失败。",
+        "right_intro": "每个都要通过所在章的全部检查。它做不到的事先写明，而且必须一直失败；(?) 是无法判断的。",
         "right_columns": ("服务器", "章", "通不过什么，为什么"),
         "nothing": "无",
         "causes": "原因说对了多少",
@@ -98,7 +98,8 @@ def right(words):
     rows = []
     for style in styles.read("right"):
         where = link(style.name, f"tests/right/{style.program}") if style.program else f"`{' '.join(style.command)}`"
-        fails = "<br>".join(f"`{check}`: {why}" for check, why in style.fails.items())
+        fails = "<br>".join([*(f"`{check}`: {why}" for check, why in style.fails.items()),
+                             *(f"`{check}` (?): {why}" for check, why in style.unsure.items())])
         rows.append((where, style.chapter, fails or words["nothing"]))
     return table(words["right_columns"], rows)
 
