@@ -21,6 +21,7 @@ class Style:
     command: tuple = ()  # what is typed, of one that has no source here
     before: tuple = ()  # words before the place where it listens
     libs: tuple = ()
+    needs: str = ""  # a file of the library, or the program, that may not be installed
     fails: dict = field(default_factory=dict)  # {check: why} of a right one, {check: cause} of a wrong one
     unsure: dict = field(default_factory=dict)  # {check: why} of what cannot be told of a right one
     says: str = ""  # what is wrong with a wrong one
