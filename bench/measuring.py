@@ -21,6 +21,7 @@ from process import wait_until
 TICK = os.sysconf("SC_CLK_TCK")
 WRK = Path(__file__).with_name("wrk.lua")
 HERE = "127.0.0.1"
+MANY = 900  # connections from which on the kernel's share of each shows
 PATIENCE = 20  # seconds until a mark of the load must have come, beyond those that it measures
 
 
@@ -68,6 +69,12 @@ def memory(server, field="Pss"):
             rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
             total += int(re.search(rf"^{field}: +(\d+) kB", rollup, re.MULTILINE)[1])
     return total * 1024
+
+
+def kernel_memory():
+    """Bytes that the kernel has for itself, on the whole machine. proc(5), meminfo"""
+    fields = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+    return sum(int(fields[name].split()[0]) for name in ("Slab", "KernelStack", "PageTables")) * 1024
 
 
 def switches(server):
@@ -123,7 +130,7 @@ class Load:
     """bench/load on a server that runs; its marks come one by one."""
 
     def __init__(self, program, server, load, seconds, warm_up, cores):
-        where = ["--path", server.path] if server.path else ["--port", str(server.address[1])]
+        where = ["--path", server.path] if server.path else ["--host", server.address[0], "--port", str(server.address[1])]
         self.patience = PATIENCE + seconds + warm_up
         self.popen = subprocess.Popen(
             [program, "--json", "--marks", *where, *words_of(load), "--seconds", str(seconds), "--warm-up", str(warm_up)],
@@ -166,14 +173,14 @@ def loading(*words):
 
 
 def under_load(server, program, cell, seconds, warm_up, cores):
-    before = memory(server, "Pss_Anon")
+    before, kernel = memory(server, "Pss_Anon"), kernel_memory()
     with loading(program, server, cell.load, seconds, warm_up, cores) as load:
         load.mark("begin")
         watch = Watch(server, load.pid, cores)
         load.mark("end")
         watch.stop()
         load.mark("open")
-        whole, after = memory(server), memory(server, "Pss_Anon")
+        whole, after, kernel = memory(server), memory(server, "Pss_Anon"), kernel_memory() - kernel
         found = load.report()
     result = {name: found[name] for name in ("messages_per_second", "p50_us", "p99_us", "p99_9_us")}
     result |= {"cpu_us": watch.used / found["answered"] * 1e6, "load_share": watch.load_used / seconds,
@@ -181,7 +188,24 @@ def under_load(server, program, cell, seconds, warm_up, cores):
     connections = cell.load["connections"] + cell.load.get("idle", 0)
     if not cell.load.get("churn") and not cell.load.get("udp"):
         result["memory_per_connection"] = (after - before) / connections
+        if connections >= MANY:
+            result["kernel_per_connection"] = kernel / connections
     return result
+
+
+@contextlib.contextmanager
+def crowd(cell, build, cores, seconds):
+    """As many more processes of the server as the sweep wants beside the one that is measured, each on a loopback
+    address of its own and with all its connections open."""
+    load = {"connections": 1, "idle": cell.load["connections"] + cell.load["idle"] - 1}
+    with contextlib.ExitStack() as stack:
+        for number in range(cell.sweep.beside(cell.at)):
+            words = (*cell.sweep.words(cell.at), "--host", f"127.0.1.{number + 1}")
+            server = stack.enter_context(servers.running(cell.server, build, words, cores.server))
+            holding = stack.enter_context(loading(build / "bench" / "load", server, load, seconds, 0, cores))
+            for mark in ("begin", "end", "open"):  # where it waits until it is ended
+                holding.mark(mark)
+        yield
 
 
 # ---- calls
@@ -309,6 +333,7 @@ def measure(cell, build, machine, seconds):
             servers.running(cell.server, build, cell.sweep.words(cell.at), cores.server) as server:
         if cell.server.transport == "http":
             return under_wrk(server, cell, seconds, cores, Path(folder))
-        if cell.sweep.once:
+        if cell.sweep.counts:
             return calls(server, program, cell, seconds, warm_up, cores, Path(folder))
-        return under_load(server, program, cell, seconds, warm_up, cores)
+        with crowd(cell, build, cores, seconds):
+            return under_load(server, program, cell, seconds, warm_up, cores)

@@ -23,6 +23,7 @@ METRICS = {  # name: (heading, factor, unit); less is better, but for messages_p
     "p99_9_us": ("p99.9", 1, "µs"),
     "memory": ("memory", 1e-6, "MB"),
     "memory_per_connection": ("a connection", 1e-3, "kB"),
+    "kernel_per_connection": ("a connection in the kernel", 1e-3, "kB"),
     "system_calls": ("system calls", 1, ""),
     "switches": ("switches", 1, ""),
 }

@@ -83,7 +83,7 @@ def named(words, build):
 
 @contextlib.contextmanager
 def running(contestant, build, words, cores):
-    """The server, ready, on these cores, with more words for it; `address` is what to connect to. It is no more when
+    """The server, ready, on these cores, with more words for it; `address` is where it listens. It is no more when
     the block ends. Raises Failed when it does not get ready."""
     before = os.sched_getaffinity(0)
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:

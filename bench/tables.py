@@ -8,7 +8,9 @@ from results import METRICS
 
 console = Console(highlight=False, soft_wrap=True)
 MAIN = ("messages_per_second", "cpu_us", "p50_us", "p99_us", "p99_9_us", "memory")
-OF_SWEEP = {"connections": ("cpu_us", "messages_per_second"), "idle": ("cpu_us", "memory_per_connection"),
+OF_SWEEP = {"connections": ("cpu_us", "messages_per_second"), "idle": ("cpu_us", "memory_per_connection", "kernel_per_connection"),
+            "lone": ("cpu_us", "messages_per_second"),
+            "crowd": ("cpu_us", "memory_per_connection", "kernel_per_connection"),
             "size": ("cpu_us", "messages_per_second"), "churn": ("messages_per_second", "cpu_us"),
             "work": ("messages_per_second", "cpu_us"), "http": ("cpu_us", "messages_per_second", "p99_us"),
             "udp": ("cpu_us", "messages_per_second"), "unix": ("cpu_us", "messages_per_second"),
@@ -27,8 +29,9 @@ def cell(figure, metric):
         return "–"
     factor = METRICS[metric][1]
     text = number(figure.median * factor)
-    return text if figure.rounds == 1 else \
-        f"{text} [dim]({number(figure.low * factor)}–{number(figure.high * factor)})[/]"
+    if figure.rounds == 1:
+        return text
+    return f"{text} [dim]({number(figure.low * factor)}–{number(figure.high * factor)})[/]"
 
 
 def heading(metric):
@@ -70,7 +73,8 @@ def remarks(results):
     disturbed, measured = results.disturbed()
     console.print(f"\nMedians of up to {1 + max((one['round'] for one in data['rounds']), default=0)} rounds "
                   "(the smallest – the largest). A difference below that spread is none.")
-    console.print(f"{disturbed} of {measured} measurements were disturbed: others had more than {data['calm']:.0%} of the cores.")
+    console.print(f"{disturbed} of {measured} measurements were disturbed: others had more than {data['calm']:.0%} of "
+                  "the cores.")
     limited = sorted({one["server"] for one in data["rounds"] if one.get("load_share", 0) > LOAD_LIMIT})
     if limited:
         console.print(f"Of {', '.join(limited)} some rates are the load's limit, not the server's; CPU a message is not.")

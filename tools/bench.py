@@ -1,10 +1,11 @@
-"""./lab bench: every server under the same load, in rounds that alternate between them; --compare holds two runs side by
-side."""
+"""./lab bench: every server under the same load, in rounds that alternate between them; --compare holds two runs side
+by side, --page puts the reference's figures into the texts."""
 
 import argparse
 import datetime
 import itertools
 import os
+import resource
 import shlex
 import sys
 import time
@@ -110,7 +111,7 @@ def prepare():
 
 
 def name_missing():
-    lacking = packages.missing("bench", "http")
+    lacking = packages.missing("bench", "http")  # wrk is of the latter
     if lacking:
         say(f"left out, since it is not installed: {', '.join(package.name for package in lacking)}")
         say(f"this installs it: {packages.how_to_install(lacking)}")
@@ -131,8 +132,9 @@ class Run:
                  for point in points.values() for cell in point]
         now = datetime.datetime.now(datetime.timezone.utc)
         self.results = results.Results({
-            "schema": 1, "name": options.name or now.strftime("%Y-%m-%d-%H%M%S"), "date": now.isoformat(timespec="seconds"),
-            "command": command, "seconds": options.seconds, "took": 0, "complete": False, "calm": CALM,
+            "schema": 1, "name": options.name or now.strftime("%Y-%m-%d-%H%M%S"),
+            "date": now.isoformat(timespec="seconds"), "command": command,
+            "seconds": options.seconds, "took": 0, "complete": False, "calm": CALM,
             "quick": options.quick, "cores": {"server": self.machine[-1:], "load": self.machine[:1]},
             "machine": results.machine(folder, self.machine), "left_out": left_out, "order": order, "rounds": []})
 
@@ -141,7 +143,7 @@ class Run:
         return time.monotonic() - self.begin
 
     def left(self, cells):
-        """Seconds that these will take, from what they took before; those not yet tried as the others did on average."""
+        """Seconds that these will take, as they did before; those not yet tried as the others did on average."""
         known = [self.took[cell] for cell in cells if cell in self.took]
         average = sum(self.took.values()) / len(self.took) if self.took else 1.0
         return sum(known) + average * (len(cells) - len(known))
@@ -170,7 +172,8 @@ class Run:
         self.results.data["complete"] = True
 
     def measure(self, number, cell):
-        """Once, and again while it was disturbed: the calmest one counts."""
+        """Once, and again while it was disturbed: the calmest one counts. In the first round only what has no other is
+        repeated: a whole round comes first."""
         import measuring
         from check import Failed
 
@@ -178,8 +181,9 @@ class Run:
         try:
             for repeated in itertools.count():
                 found.append(measuring.measure(cell, self.folder, self.machine, self.options.seconds))
-                if (found[-1].get("disturbed", 0) <= CALM or repeated == REPEATS or number == 0  # what comes first is a whole round
-                        or self.passed > self.options.time):
+                calm = found[-1].get("disturbed", 0) <= CALM
+                may_repeat = (number > 0 or cell.sweep.once) and repeated < REPEATS and self.passed < self.options.time
+                if calm or not may_repeat:
                     break
             row = min(found, key=lambda one: one.get("disturbed", 0)) | {"repeated": len(found) - 1}
         except Failed as failure:
@@ -221,7 +225,7 @@ def report(results, folder):
         import plots
 
         plots.draw_all(results, folder)
-    say(f"kept in {folder.relative_to(ROOT)}.json, .csv, and the plots in the folder of that name")
+    say(f"kept in {os.path.relpath(folder)}.json, .csv, and the plots in the folder of that name")
     for (server, sweep, at), reason in results.failures().items():
         say(f"{server} failed at {sweep} {at}: {reason}")
     return 1 if results.failures() else 0
@@ -252,10 +256,11 @@ def main(words):
 
     raise_descriptor_limit()
     who = wanted_servers(options, BUILD)
-    points, left_out = plan.cells(wanted, who, BUILD)
+    points, left_out = plan.cells(wanted, who, BUILD, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     if not points:
-        raise Trouble("bench: nothing is left to be measured: " + "; ".join(f"{x['what']}: {x['why']}" for x in left_out)
-                      if left_out else "bench: none of these servers takes part in that sweep", USAGE)
+        reasons = "; ".join(f"{one['what']}: {one['why']}" for one in left_out)
+        raise Trouble(f"bench: nothing is left to be measured: {reasons}" if reasons
+                      else "bench: none of these servers takes part in that sweep", USAGE)
     run = Run(options, points, left_out, BUILD, shlex.join(["./lab", "bench", *words]))
     interrupted = None
     try:
