@@ -197,7 +197,7 @@ def under_load(server, program, cell, seconds, warm_up, cores):
 def crowd(cell, build, cores, seconds):
     """As many more processes of the server as the sweep wants beside the one that is measured, each on a loopback
     address of its own and with all its connections open."""
-    load = {"connections": 1, "idle": cell.load["connections"] + cell.load["idle"] - 1}
+    load = {"connections": 1, "idle": cell.load["connections"] + cell.load.get("idle", 0) - 1}
     with contextlib.ExitStack() as stack:
         for number in range(cell.sweep.beside(cell.at)):
             words = (*cell.sweep.words(cell.at), "--host", f"127.0.1.{number + 1}")

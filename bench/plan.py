@@ -35,7 +35,7 @@ SWEEPS = (
           who=tuple(one for one in servers.STREAM if one.name[:2] in ("04", "05", "06", "07"))),
     Sweep("crowd", "connections in all, 19,000 in each process, 100 of them active", (19000, 38000, 76000), (),
           lambda n: {"connections": 100, "idle": CROWD - 100}, once=True, beside=lambda n: n // CROWD - 1,
-          who=tuple(one for one in servers.STREAM if one.name[:2] in ("05", "07", "12") or one.name == "06_epoll")),
+          who=tuple(one for one in servers.STREAM if one.name[:2] in ("07", "12") or one.name == "06_epoll")),
     Sweep("size", "bytes in a message, 10 connections", (16, 1024, 16384, 131072, 1048576), (),
           lambda n: {"connections": 10, "size": n}),
     Sweep("churn", "connections at a time, a message on each", (10,), (10,), lambda n: {"connections": n, "churn": True}),
