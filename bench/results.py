@@ -197,6 +197,12 @@ def asio_version():
 # ---- two runs
 
 
+def only_in(before, after):
+    """[(sweep, at, server)] of what `before` has figures of, and `after` has none."""
+    return [point for point in dict.fromkeys((one["sweep"], one["at"], one["server"]) for one in before.data["order"])
+            if before.rounds(*point) and not after.rounds(*point)]
+
+
 def compared(before, after):
     """[(metric, sweep, at, server, figure before, figure after)] of all that both have."""
     points = {(one["sweep"], one["at"], one["server"]): None for one in before.data["order"]}

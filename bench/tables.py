@@ -41,7 +41,7 @@ def heading(metric):
 
 def grid(title, columns):
     table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    table.add_column("server")
+    table.add_column("server", no_wrap=True)
     for column in columns:
         table.add_column(column, justify="right")
     return table
@@ -85,7 +85,8 @@ def remarks(results):
 
 
 def compare(before, after):
-    """What differs by more than the spread, and how much of the rest does not. Returns 1 when something got worse."""
+    """What differs by more than the spread, and how much of the rest does not. Returns 1 when something got worse, or
+    failed."""
     import results
 
     found = results.compared(before, after)
@@ -102,10 +103,17 @@ def compare(before, after):
                       f"[{'red' if is_worse else 'green'}]{change} {'worse' if is_worse else 'better'}[/]")
     if worse + better:
         console.print(table)
+    failed = after.failures()
+    for (server, sweep, at), reason in failed.items():
+        console.print(f"{server} failed at {sweep} {at}: {reason}")
+    lost = [f"{server} at {sweep} {at}" for sweep, at, server in results.only_in(before, after)
+            if (server, sweep, at) not in failed]
+    if lost:
+        console.print(f"In {before.data['name']} alone, not compared: {', '.join(lost)}.")
     console.print(f"{worse} worse, {better} better, {same} without a difference that is larger than the spread; "
                   f"{len(found)} compared.")
     if before.data["machine"] != after.data["machine"] | {"load_average": before.data["machine"].get("load_average")}:
         console.print("The machines differ: " + ", ".join(
             f"{key}: {before.data['machine'].get(key)} → {value}" for key, value in after.data["machine"].items()
             if key != "load_average" and before.data["machine"].get(key) != value))
-    return 1 if worse else 0
+    return 1 if worse or failed else 0

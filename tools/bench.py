@@ -31,6 +31,7 @@ says of each what a message costs. Without words: all of them, in all sweeps.
                                  "06 --trigger edge" with words of its own
   ./lab bench --sweep idle       one sweep; --sweep idle=0,500 at these numbers
   ./lab bench --compare A B      what has become slower or faster from A to B
+  ./lab bench --page             the reference's pictures and the texts' figures anew
 
 Every answer is checked. Ctrl-C keeps what is done."""
 
@@ -46,8 +47,11 @@ def parse(words):
     parser.add_argument("--time", type=positive(float), help="seconds for all of it: 540, or 50 with --quick")
     parser.add_argument("--name", help="of the results, in bench/results/: the date and time unless told otherwise")
     parser.add_argument("--compare", nargs=2, metavar=("A", "B"))
+    parser.add_argument("--page", action="store_true")
     parser.error = lambda line: (_ for _ in ()).throw(Trouble(f"bench: {line}", USAGE))
     options = parser.parse_args(words)
+    if options.page and len(words) > 1:
+        raise Trouble("bench: --page takes nothing else", USAGE)
     if options.compare and len(words) > 3:
         raise Trouble("bench: --compare takes two results and nothing else", USAGE)
     if options.name is not None and not options.name.replace("-", "").replace("_", "").replace(".", "").isalnum():
@@ -243,8 +247,35 @@ def compare(names):
     return tables.compare(before, after)
 
 
+def renew_texts(texts=None):
+    """Draws the reference's pictures anew, and writes its figures into the texts. Returns the exit code: 1 when a text
+    claims what the figures do not bear out."""
+    import page
+    import plots
+    import results
+
+    packages.require("core", "bench")
+    code = 0
+    try:
+        reference = results.Results.load("reference")
+        plots.draw_all(reference, results.FOLDER / "reference")
+        for file in texts or page.TEXTS:
+            is_so = file.read_text(encoding="utf-8")
+            should_be = page.fill(is_so, reference, page.language_of(file))
+            if is_so != should_be:
+                file.write_text(should_be, encoding="utf-8")
+            for line in page.false_claims(should_be, reference):
+                say(f"{file.name}: {line}")
+                code = 1
+    except (page.Wrong, results.Bad) as wrong:
+        raise Trouble(wrong) from None
+    return code
+
+
 def main(words):
     options = parse(words)
+    if options.page:
+        return renew_texts()
     if options.compare:
         return compare(options.compare)
     wanted = wanted_sweeps(options)
