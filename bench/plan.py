@@ -28,7 +28,8 @@ CROWD = 19000  # connections of one process, where it may have 20,000 descriptor
 SPARE = 32  # descriptors that a process has besides its connections
 
 SWEEPS = (
-    Sweep("connections", "active connections", (1, 10, 100, 1000), (1, 100), lambda n: {"connections": n}),
+    Sweep("connections", "active connections", (1, 10, 100, 1000), (1, 100), lambda n: {"connections": n},
+          who=(*servers.STREAM, *servers.LIBEVENT)),
     Sweep("idle", "idle connections beside 100 active ones", (900, 3000, 10000), (10000,),
           lambda n: {"connections": 100, "idle": n}),
     Sweep("lone", "idle connections beside a single active one", (900, 9900), (), lambda n: {"connections": 1, "idle": n},
@@ -47,8 +48,8 @@ SWEEPS = (
           who=servers.DATAGRAM),
     Sweep("unix", "bytes in a message, 4 connections", (64, 16384, 1048576), (), lambda n: {"connections": 4, "size": n},
           who=servers.PATHS),
-    Sweep("calls", "active connections", (1, 100), (100,), lambda n: {"connections": n}, once=True,
-          counts=True),
+    Sweep("calls", "active connections", (1, 100), (100,), lambda n: {"connections": n},
+          who=(*servers.STREAM, *servers.LIBEVENT), once=True, counts=True),
 )
 BY_NAME = {sweep.name: sweep for sweep in SWEEPS}
 

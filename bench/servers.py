@@ -57,12 +57,14 @@ STREAM = (chapter("01", 1), chapter("02", 1000), chapter("03", 1000), chapter("0
           chapter("06 --trigger edge"), chapter("07"), chapter("08"), chapter("12"),
           Contestant("floor", "bench/floor", largest=16384),
           Contestant("libuv", "bench/peers/libuv"), Contestant("asio", "bench/peers/asio"))
+LIBEVENT = (Contestant("libevent", "bench/peers/libevent"),
+            Contestant("floor_libevent", "bench/peers/floor_libevent", largest=16384))
 WORKERS = (chapter("08"), Contestant("loop_work", "bench/loop_work"))
 HTTP = (chapter("11"), *(Contestant(name, transport="http") for name in ("nginx", "lighttpd", "h2o")))
 DATAGRAM = (chapter("09"), Contestant("floor_udp", "bench/floor_udp", transport="udp"),
             Contestant("floor_udp --batch 16", "bench/floor_udp", ("--batch", "16"), "udp"))
 PATHS = (chapter("03", 1000), chapter("10", 1000))
-KNOWN = {one.name: one for one in (*STREAM, *WORKERS, *HTTP, *DATAGRAM, *PATHS)}
+KNOWN = {one.name: one for one in (*STREAM, *LIBEVENT, *WORKERS, *HTTP, *DATAGRAM, *PATHS)}
 
 
 def named(words, build):
