@@ -47,7 +47,8 @@ constexpr std::size_t period = 65521;  // bytes until the noise repeats; a prime
 constexpr std::size_t slice = 65536;  // bytes sent or received in one call, at most
 constexpr unsigned first_port = 10000;  // of those that we choose ourselves
 constexpr unsigned ports_per_address = 50000;
-constexpr unsigned quick_ports = 12000;  // that the kernel finds quickly: half of its range, less what others have
+constexpr unsigned quick_ports =
+    12000;  // that the kernel finds quickly: half of its range, less what others have
 constexpr unsigned addresses = 8;  // 127.0.0.2 and on
 constexpr std::size_t samples = 1 << 22;  // for which there is room before the first is taken
 constexpr unsigned spare_descriptors = 8;  // 0, 1, 2, epoll, and what a parent left open
