@@ -61,8 +61,8 @@ def cpu(server):
 
 
 def memory(server, field="Pss"):
-    """Resident bytes of its processes; what several of them share is counted once, what it shares with programs of others
-    in part. "Pss_Anon": only what no file holds. proc(5), smaps_rollup"""
+    """Resident bytes of its processes; what several of them share is counted once, what it shares with programs of
+    others in part. "Pss_Anon": only what no file holds. proc(5), smaps_rollup"""
     total = 0
     for pid in server.processes():
         with contextlib.suppress(OSError):
@@ -130,10 +130,12 @@ class Load:
     """bench/load on a server that runs; its marks come one by one."""
 
     def __init__(self, program, server, load, seconds, warm_up, cores):
-        where = ["--path", server.path] if server.path else ["--host", server.address[0], "--port", str(server.address[1])]
+        host, port = server.address if not server.path else ("", 0)
+        where = ["--path", server.path] if server.path else ["--host", host, "--port", str(port)]
         self.patience = PATIENCE + seconds + warm_up
         self.popen = subprocess.Popen(
-            [program, "--json", "--marks", *where, *words_of(load), "--seconds", str(seconds), "--warm-up", str(warm_up)],
+            [program, "--json", "--marks", *where, *words_of(load), "--seconds", str(seconds),
+             "--warm-up", str(warm_up)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0,
             preexec_fn=lambda: os.sched_setaffinity(0, cores.load))
         self.pid = self.popen.pid
@@ -149,7 +151,8 @@ class Load:
         if not select.select([self.popen.stdout], [], [], self.patience)[0]:
             raise Failed(f"the load says nothing for {self.patience:g} s")
         if self.popen.stdout.readline() != word.encode() + b"\n":
-            raise Failed(self.popen.stderr.read().decode(errors="replace").strip().removeprefix("load: ") or "the load failed")
+            said = self.popen.stderr.read().decode(errors="replace")
+            raise Failed(said.strip().removeprefix("load: ") or "the load failed")
 
     def report(self):
         said, complaint = self.popen.communicate(timeout=self.patience)
@@ -219,7 +222,8 @@ class Perf:
         (ours_out, self.enable), (self.done, ours_in) = os.pipe(), os.pipe()
         command = ["perf", "stat", "-x", ",", "-e", "raw_syscalls:sys_enter", "-o", str(self.file), "-D", "-1",
                    "--control", f"fd:{ours_out},{ours_in}", "-p", ",".join(map(str, server.processes()))]
-        self.popen = subprocess.Popen(command, pass_fds=(ours_out, ours_in), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        self.popen = subprocess.Popen(command, pass_fds=(ours_out, ours_in), stdout=subprocess.DEVNULL,
+                                      stderr=subprocess.PIPE)
         os.close(ours_out)
         os.close(ours_in)
         os.write(self.enable, b"enable\n")
@@ -300,9 +304,10 @@ def calls(server, program, cell, seconds, warm_up, cores, folder):
 def wrk(server, cell, seconds, cores, folder):
     page = folder / "page"
     page.write_bytes(servers.PAGE)
-    command = ["wrk", "-t1", f"-c{cell.load['connections']}", f"-d{max(1, round(seconds))}s", "--latency", "-s", str(WRK),
-               f"http://{HERE}:{server.address[1]}/page", "--", str(page)]
-    ran = subprocess.run(command, capture_output=True, text=True, preexec_fn=lambda: os.sched_setaffinity(0, cores.load))
+    command = ["wrk", "-t1", f"-c{cell.load['connections']}", f"-d{max(1, round(seconds))}s", "--latency",
+               "-s", str(WRK), f"http://{HERE}:{server.address[1]}/page", "--", str(page)]
+    ran = subprocess.run(command, capture_output=True, text=True,
+                         preexec_fn=lambda: os.sched_setaffinity(0, cores.load))
     if ran.returncode:
         raise Failed(f"wrk: {(ran.stderr or ran.stdout).strip().splitlines()[-1]}")
     found = json.loads(ran.stdout.splitlines()[-1])

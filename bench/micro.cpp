@@ -1,4 +1,4 @@
-// What is pure and hot, by itself: upper-casing, the HTTP parser, the pool's queue, the timers. Nanoseconds of CPU time.
+// What is pure and hot, by itself: upper-casing, the HTTP parser, the pool's queue, the timers. In nanoseconds.
 //
 // Build: g++ -std=c++20 -O2 -I. bench/micro.cpp -lbenchmark -o micro
 

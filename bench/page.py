@@ -1,5 +1,5 @@
-"""The texts' figures, from the reference results: a marker names what is to stand between it and its end, and is written
-by fill(); a claim names two figures, and must be true of them.
+"""The texts' figures, from the reference results: a marker names what is to stand between it and its end, and is
+written by fill(); a claim names two figures, and must be true of them.
 
   <!--= cpu_us connections 100 06_epoll -->9.8<!--/-->           the median, in the unit that tables have it in
   <!--= spread cpu_us connections 100 06_epoll -->9.8 (9.7–10)<!--/-->       with the smallest and the largest round

@@ -48,8 +48,8 @@ class Figure:
         return cls(statistics.median(values), min(values), max(values), len(values))
 
     def differs_from(self, other):
-        """A difference is one when the spreads do not overlap: less than that may be chance. From a single round nothing
-        can be told."""
+        """A difference is one when the spreads do not overlap: less than that may be chance. From a single round
+        nothing can be told."""
         return min(self.rounds, other.rounds) > 1 and (self.low > other.high or self.high < other.low)
 
 
@@ -126,7 +126,8 @@ class Results:
 
     def failures(self):
         """{(server, sweep, at): reason}"""
-        return {(one["server"], one["sweep"], one["at"]): one["failed"] for one in self.data["rounds"] if "failed" in one}
+        return {(one["server"], one["sweep"], one["at"]): one["failed"]
+                for one in self.data["rounds"] if "failed" in one}
 
     def disturbed(self):
         """(measurements above the bound, all that say how disturbed they were)."""

@@ -7,12 +7,12 @@ FLOOR = "floor"
 WORDS = {
     "en": {
         "none": "no difference larger than the spread",
-        "most": "At {at} connections, the least CPU time a message is that of {least}, {low} µs, the most that of {most}, "
-                "{high} µs.",
+        "most": "At {at} connections, the least CPU time a message is that of {least}, {low} µs, the most that of "
+                "{most}, {high} µs.",
         "once": "There was one round, which tells no spread.",
         "bars": "Points are medians, bars the smallest and the largest round; what does not lie apart does not differ.",
-        "beside": "Beside {at} idle connections a message costs, in times of what it costs the same server beside none: "
-                  "{list}.",
+        "beside": "Beside {at} idle connections a message costs, in times of what it costs the same server beside "
+                  "none: {list}.",
         "memory": "A connection takes, in kB of the server's own memory, the kernel's not included: {list}.",
         "kernel": "In kB of the kernel's memory, both its ends together: {list}.",
         "crowd": "With {at} connections on the machine a message costs, in µs of CPU time: {list}.",
@@ -44,8 +44,8 @@ WORDS = {
 }
 NOT = {  # what a picture does not show; {} are all that have nothing of their own
     "en": {
-        "": "It does not show what a network adds: both sides are on one machine, and the way between them is its loopback.",
-        "idle": "It does not show connections that are idle for a while only, nor what a timer for each costs when it fires.",
+        "": "It does not show what a network adds: both sides are on one machine, over its loopback.",
+        "idle": "It does not show connections that are idle for a while only, nor what their timers cost when they fire.",
         "lone": "It does not show the usual case, in which several are ready at once and share each look.",
         "size": "It does not show a slow reader: the load takes what comes at once.",
         "churn": "It does not show the handshake's way through a network, nor TLS.",

@@ -1,5 +1,5 @@
-"""Who is measured: the chapters' servers, the bare loop, and what a user would otherwise pick. Where each is found, what
-it cannot do, and how it is started."""
+"""Who is measured: the chapters' servers, the bare loop, and what a user would otherwise pick. Where each is found,
+what it cannot do, and how it is started."""
 
 import contextlib
 import http.client
@@ -120,7 +120,8 @@ def start(contestant, build, words, folder):
 NGINX = """daemon off; worker_processes 1; worker_rlimit_nofile 20000; pid {folder}/pid; error_log {folder}/errors;
 events {{ worker_connections 16000; }}
 http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000000; default_type text/plain;
-  open_file_cache max=100; open_file_cache_valid 1s; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
+  open_file_cache max=100; open_file_cache_valid 1s;
+  client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
   fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
   server {{ listen 127.0.0.1:{port} backlog=4096; root {folder}; }} }}
 """

@@ -8,7 +8,8 @@ from results import METRICS
 
 console = Console(highlight=False, soft_wrap=True)
 MAIN = ("messages_per_second", "cpu_us", "p50_us", "p99_us", "p99_9_us", "memory")
-OF_SWEEP = {"connections": ("cpu_us", "messages_per_second"), "idle": ("cpu_us", "memory_per_connection", "kernel_per_connection"),
+OF_SWEEP = {"connections": ("cpu_us", "messages_per_second"),
+            "idle": ("cpu_us", "memory_per_connection", "kernel_per_connection"),
             "lone": ("cpu_us", "messages_per_second"),
             "crowd": ("cpu_us", "memory_per_connection", "kernel_per_connection"),
             "size": ("cpu_us", "messages_per_second"), "churn": ("messages_per_second", "cpu_us"),
@@ -77,7 +78,8 @@ def remarks(results):
                   "the cores.")
     limited = sorted({one["server"] for one in data["rounds"] if one.get("load_share", 0) > LOAD_LIMIT})
     if limited:
-        console.print(f"Of {', '.join(limited)} some rates are the load's limit, not the server's; CPU a message is not.")
+        console.print(f"Of {', '.join(limited)} some rates are the load's limit, not the server's; "
+                      "CPU a message is not.")
     if data["cores"]["server"] == data["cores"]["load"]:
         console.print("[bold]One core for server and load: rates and latencies are those of both.[/]")
     for one in data["left_out"]:
@@ -90,7 +92,8 @@ def compare(before, after):
     import results
 
     found = results.compared(before, after)
-    table = grid(f"[bold]{before.data['name']} → {after.data['name']}[/]", ("sweep", "at", "what", "before", "after", ""))
+    table = grid(f"[bold]{before.data['name']} → {after.data['name']}[/]",
+                 ("sweep", "at", "what", "before", "after", ""))
     same, worse, better = 0, 0, 0
     for metric, sweep, at, server, one, other in found:
         if not other.differs_from(one):

@@ -1,5 +1,5 @@
-"""./lab bench: a failed measurement gives no number, a wrong server fails it, a difference below the spread is none, and
-what a text says of the reference is what stands there."""
+"""./lab bench: a failed measurement gives no number, a wrong server fails it, a difference below the spread is none,
+and what a text says of the reference is what stands there."""
 
 import csv
 import json
@@ -70,7 +70,8 @@ def test_a_crowd(plain, monkeypatch):
         return running(contestant, build, words, cores)
 
     monkeypatch.setattr(servers, "running", noted)
-    found = measuring.measure(plan.Cell(one, 6, servers.KNOWN["06_epoll"], {"connections": 2, "idle": 4}), plain, CORES, 0.1)
+    crowded = plan.Cell(one, 6, servers.KNOWN["06_epoll"], {"connections": 2, "idle": 4})
+    found = measuring.measure(crowded, plain, CORES, 0.1)
     assert found["messages_per_second"] > 0
     assert beside == [(), ("--host", "127.0.1.1"), ("--host", "127.0.1.2")]
 
@@ -143,7 +144,8 @@ def test_a_failed_round_is_no_number(command, wrong, capsys):
     assert command(wrong, "floor", "--sweep", "connections=2", "--rounds", "2") == 1
     data, rows = kept()
     failed = [row for row in rows if row["server"] == wrong]
-    assert [(row["failed"], row["cpu_us"]) for row in failed] == [("message 1 of a connection: a byte came back wrong", "")]
+    reason = "message 1 of a connection: a byte came back wrong"
+    assert [(row["failed"], row["cpu_us"]) for row in failed] == [(reason, "")]
     assert data.figure("cpu_us", "connections", 2, wrong) is None
     assert data.figure("cpu_us", "connections", 2, "floor").rounds == 2
     captured = capsys.readouterr()
@@ -174,10 +176,11 @@ def test_the_time_is_kept(command, capsys):
 
 
 @pytest.mark.parametrize("words, reason", [
-    (["13"], "13"), (["--sweep", "length"], "no sweep 'length'"), (["--sweep", "idle=x"], "no list|not a list"),
+    (["13"], "13"), (["--sweep", "length"], "no sweep 'length'"), (["--sweep", "idle=x"], "not a list"),
     (["--sweep", "connections=0"], "below 1"), (["--rounds", "0"], "rounds"), (["--seconds", "x"], "seconds"),
     (["--name", "a/b"], "a/b"), (["--compare", "a"], "compare"), (["--compare", "a", "b", "--quick"], "nothing else"),
-    (["--page", "x"], "nothing else"), (["01", "--sweep", "connections=5"], "serves 1"), (["11", "--sweep", "idle"], "none"),
+    (["--page", "x"], "nothing else"), (["01", "--sweep", "connections=5"], "serves 1"),
+    (["11", "--sweep", "idle"], "none of these servers"),
 ], ids=lambda words: " ".join(words) if isinstance(words, list) else "")
 def test_bad_words(words, reason, command, monkeypatch):
     with pytest.raises(Trouble, match=reason) as trouble:
@@ -194,7 +197,8 @@ def made(name, folder, cpu, **more):
     rounds = [{"round": number, **point, **({"failed": found} if isinstance(found, str) else
                                             {"messages_per_second": 1e6 / found, "cpu_us": found})}
               for number, found in enumerate(cpu)]
-    machine = dict.fromkeys(("processor", "kernel", "compiler"), "made up") | {"cores": 2, "descriptors": 20000, "peers": {}}
+    machine = dict.fromkeys(("processor", "kernel", "compiler"), "made up")
+    machine |= {"cores": 2, "descriptors": 20000, "peers": {}}
     Results({"schema": 1, "name": name, "date": "2000-01-01", "seconds": 0.1, "calm": 0.08, "quick": False,
              "machine": machine, "cores": {"server": [1], "load": [0]}, "left_out": [], "order": [point],
              "rounds": rounds, **more}).save(folder)
@@ -239,15 +243,18 @@ def test_a_difference_below_the_spread_is_none(other, differs):
 
 # ---- texts
 
-MADE = "It takes <!--= cpu_us connections 100 06_epoll -->1<!--/--> µs.\n<!--? cpu_us connections 100 {} connections 100 {} -->\n"
+MADE = """It takes <!--= cpu_us connections 100 06_epoll -->1<!--/--> µs.
+<!--? cpu_us connections 100 {} connections 100 {} -->
+"""
 
 
 @pytest.fixture
 def two(tmp_path):
     """Results of two servers, the second of which takes more."""
     data = json.loads(open(made("two", tmp_path, (10.0, 10.2, 9.8))).read())
-    data["order"].append(data["order"][0] | {"server": "06_epoll --trigger edge"})
-    data["rounds"] += [one | {"server": "06_epoll --trigger edge", "cpu_us": one["cpu_us"] + 5} for one in data["rounds"]]
+    edge = "06_epoll --trigger edge"
+    data["order"].append(data["order"][0] | {"server": edge})
+    data["rounds"] += [one | {"server": edge, "cpu_us": one["cpu_us"] + 5} for one in data["rounds"]]
     return Results(data)
 
 
@@ -264,11 +271,27 @@ def test_a_false_claim_is_found(two, one, other, sound):
     assert bool(page.false_claims(MADE.format(one, other), two)) != sound
 
 
-@pytest.mark.parametrize("words", ["cpu_us connections 100 07_reactor", "cpu_us idle 1 06_epoll", "cost connections 100 06_epoll",
-                                   "cpu_us", "times cpu_us connections 100 06_epoll / connections 7 06_epoll"])
+@pytest.mark.parametrize("words", [
+    "cpu_us connections 100 07_reactor", "cpu_us idle 1 06_epoll", "cost connections 100 06_epoll", "cpu_us",
+    "times cpu_us connections 100 06_epoll / connections 7 06_epoll"])
 def test_a_figure_that_is_not_there_is_refused(two, words):
     with pytest.raises(page.Wrong):
         page.fill(f"<!--= {words} --><!--/-->", two, "en")
+
+
+@pytest.mark.parametrize("claim, code", [("06_epoll ~ connections 100 06_epoll", 0),
+                                         ("06_epoll > connections 100 06_epoll", 1)])
+def test_page_writes_the_texts_anew(tmp_path, monkeypatch, capsys, claim, code):
+    pytest.importorskip("matplotlib", reason="python3-matplotlib is not installed: packages.txt, group bench")
+    monkeypatch.setattr(results, "FOLDER", tmp_path)
+    made("reference", tmp_path, (10.0, 10.2, 9.8))
+    file = tmp_path / "made.zh-CN.md"
+    file.write_text(f"<!--= cpu_us connections 100 06_epoll --><!--/-->\n<!--? cpu_us connections 100 {claim} -->\n"
+                    "<!--= sentence connections -->\n<!--/-->\n")
+    assert bench.renew_texts([file]) == code
+    assert "-->10<!--/-->" in file.read_text() and "点是中位数" in file.read_text()
+    assert (tmp_path / "reference" / "connections.svg").exists()
+    assert capsys.readouterr().err.count("is not so") == code
 
 
 @pytest.mark.parametrize("file", page.TEXTS, ids=lambda file: str(file.relative_to(ROOT)))

@@ -235,11 +235,21 @@ def report(results, folder):
     return 1 if results.failures() else 0
 
 
+def require_modules(*names):
+    """What is wanted of Python for what is no measurement. Raises Trouble with the command that installs it."""
+    lacking = [package for package in packages.listed()
+               if package.wanted.removeprefix("python:") in names and not package.found()]
+    if lacking:
+        raise Trouble(f"missing: {', '.join(package.name for package in lacking)}; "
+                      f"this installs it: {packages.how_to_install(lacking)}")
+
+
 def compare(names):
+    packages.require("core")
+    require_modules("jsonschema")
     import results
     import tables
 
-    packages.require("core")
     try:
         before, after = (results.Results.load(name) for name in names)
     except results.Bad as bad:
@@ -250,11 +260,11 @@ def compare(names):
 def renew_texts(texts=None):
     """Draws the reference's pictures anew, and writes its figures into the texts. Returns the exit code: 1 when a text
     claims what the figures do not bear out."""
+    require_modules("jsonschema", "matplotlib")
     import page
     import plots
     import results
 
-    packages.require("core", "bench")
     code = 0
     try:
         reference = results.Results.load("reference")
