@@ -2,6 +2,7 @@
 
 import json
 import re
+import resource
 import socket
 import subprocess
 import tempfile
@@ -112,6 +113,21 @@ def test_more_connections_than_the_kernel_has_ports(folder):
     assert len(came) == 3000
     assert {"127.0.0.1", "127.0.0.2"} == {host for host, _ in came}
     assert all(40000 <= int(port) <= 40199 for host, port in came if host == "127.0.0.1")
+
+
+@pytest.mark.slow
+def test_does_not_wait_for_the_kernel_to_find_a_port(folder):
+    """From 12,000 connections on they come from an address of which no port is taken."""
+    if resource.getrlimit(resource.RLIMIT_NOFILE)[0] < 12200:
+        pytest.skip("no process may have 12,200 descriptors here")
+    server = Server([folder / "06_epoll" / "server", "--port", "0", "--verbose"], patience=8.0)
+    try:
+        result = load(folder, server.address[1], "--connections", "1", "--idle", "12100", "--seconds", "0.1")
+        came = re.findall(r"(127\.0\.0\.\d+):\d+ connected", server.log)
+    finally:
+        server.kill()
+    assert result.returncode == 0, result.stderr
+    assert (came.count("127.0.0.1"), came.count("127.0.0.2")) == (12000, 101)
 
 
 def test_leaves_no_time_wait(folder, server):
