@@ -20,6 +20,7 @@ from process import Process, Server, wait_until
 PATIENCE = 5.0  # seconds until a server must be ready
 PAGE = bytes(range(256)) * 4  # 1 KiB: the file that the HTTP servers are asked for
 NO_LIMIT = 10**6
+MANY = 4000  # processes or threads that one server may have here
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def chapter(words, most=NO_LIMIT):
 
 
 PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
-STREAM = (chapter("01", 1), chapter("02", 1000), chapter("03", 1000), chapter("04", 1000), chapter("05"), chapter("06"),
+STREAM = (chapter("01", 1), chapter("02", MANY), chapter("03", MANY), chapter("04", 1000), chapter("05"), chapter("06"),
           chapter("06 --trigger edge"), chapter("07"), chapter("08"), chapter("12"),
           Contestant("floor", "bench/floor", largest=16384),
           Contestant("libuv", "bench/peers/libuv"), Contestant("asio", "bench/peers/asio"))
@@ -63,7 +64,7 @@ WORKERS = (chapter("08"), Contestant("loop_work", "bench/loop_work"))
 HTTP = (chapter("11"), *(Contestant(name, transport="http") for name in ("nginx", "lighttpd", "h2o")))
 DATAGRAM = (chapter("09"), Contestant("floor_udp", "bench/floor_udp", transport="udp"),
             Contestant("floor_udp --batch 16", "bench/floor_udp", ("--batch", "16"), "udp"))
-PATHS = (chapter("03", 1000), chapter("10", 1000))
+PATHS = (chapter("03", MANY), chapter("10", MANY))
 KNOWN = {one.name: one for one in (*STREAM, *LIBEVENT, *WORKERS, *HTTP, *DATAGRAM, *PATHS)}
 
 
