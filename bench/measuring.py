@@ -22,6 +22,7 @@ TICK = os.sysconf("SC_CLK_TCK")
 WRK = Path(__file__).with_name("wrk.lua")
 HERE = "127.0.0.1"
 MANY = 900  # connections from which on the kernel's share of each shows
+LOOKS, BETWEEN, SLACK = 40, 0.05, 100_000  # at the kernel's memory, seconds, and bytes that it may shrink between two
 PATIENCE = 20  # seconds until a mark of the load must have come, beyond those that it measures
 
 
@@ -75,6 +76,17 @@ def kernel_memory():
     """Bytes that the kernel has for itself, on the whole machine. proc(5), meminfo"""
     fields = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
     return sum(int(fields[name].split()[0]) for name in ("Slab", "KernelStack", "PageTables")) * 1024
+
+
+def settled_kernel_memory():
+    """The same, as soon as it no longer shrinks: what the server before has left is given back late."""
+    found = kernel_memory()
+    for _ in range(LOOKS):
+        time.sleep(BETWEEN)
+        before, found = found, kernel_memory()
+        if found >= before - SLACK:
+            break
+    return found
 
 
 def switches(server):
@@ -176,7 +188,8 @@ def loading(*words):
 
 
 def under_load(server, program, cell, seconds, warm_up, cores):
-    before, kernel = memory(server, "Pss_Anon"), kernel_memory()
+    connections = cell.load["connections"] + cell.load.get("idle", 0)
+    before, kernel = memory(server, "Pss_Anon"), settled_kernel_memory() if connections >= MANY else 0
     with loading(program, server, cell.load, seconds, warm_up, cores) as load:
         load.mark("begin")
         watch = Watch(server, load.pid, cores)
@@ -188,7 +201,6 @@ def under_load(server, program, cell, seconds, warm_up, cores):
     result = {name: found[name] for name in ("messages_per_second", "p50_us", "p99_us", "p99_9_us")}
     result |= {"cpu_us": watch.used / found["answered"] * 1e6, "load_share": watch.load_used / seconds,
                "disturbed": watch.disturbed, "memory": whole}
-    connections = cell.load["connections"] + cell.load.get("idle", 0)
     if not cell.load.get("churn") and not cell.load.get("udp"):
         result["memory_per_connection"] = (after - before) / connections
         if connections >= MANY:
