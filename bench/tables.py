@@ -16,6 +16,7 @@ OF_SWEEP = {"connections": ("cpu_us", "messages_per_second"),
             "work": ("messages_per_second", "cpu_us"), "http": ("cpu_us", "messages_per_second", "p99_us"),
             "udp": ("cpu_us", "messages_per_second"), "unix": ("cpu_us", "messages_per_second"),
             "calls": ("system_calls", "switches")}
+WIDE = 1000  # columns: no table is wider
 LOAD_LIMIT = 0.95  # of a core: above this, the rate is the load's and not the server's
 
 
@@ -25,12 +26,12 @@ def number(value):
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def cell(figure, metric):
+def cell(figure, metric, spread=True):
     if not figure:
         return "–"
     factor = METRICS[metric][1]
     text = number(figure.median * factor)
-    if figure.rounds == 1:
+    if figure.rounds == 1 or not spread:
         return text
     return f"{text} [dim]({number(figure.low * factor)}–{number(figure.high * factor)})[/]"
 
@@ -48,25 +49,34 @@ def grid(title, columns):
     return table
 
 
+def put(title, columns, rows):
+    """A table of figures; without their spread where the terminal is too narrow for it."""
+    for spread in (True, False):
+        table = grid(title, columns)
+        for server, figures in rows:
+            table.add_row(server, *(cell(figure, metric, spread) for figure, metric in figures))
+        if console.measure(table, options=console.options.update(max_width=WIDE)).maximum <= console.width:
+            break
+    console.print(table)
+
+
 def show(results):
     """What was measured, on stdout: a table for each sweep and each figure of it."""
     for sweep in results.sweeps():
         points = results.points(sweep)
         for metric in OF_SWEEP[sweep]:
-            table = grid(f"\n[bold]{sweep}[/]: {heading(metric)}, by {plan.BY_NAME[sweep].axis}", map(str, points))
-            for server in results.servers(sweep):
-                table.add_row(server, *(cell(results.figure(metric, sweep, at, server), metric) for at in points))
-            console.print(table)
+            put(f"\n[bold]{sweep}[/]: {heading(metric)}, by {plan.BY_NAME[sweep].axis}", [f"{at:,}" for at in points],
+                [(server, [(results.figure(metric, sweep, at, server), metric) for at in points])
+                 for server in results.servers(sweep)])
         if sweep == "connections":
             show_one_point(results, 100 if 100 in points else points[-1])
     remarks(results)
 
 
 def show_one_point(results, at):
-    table = grid(f"\n[bold]{at} connections[/]", map(heading, MAIN))
-    for server in results.servers("connections"):
-        table.add_row(server, *(cell(results.figure(metric, "connections", at, server), metric) for metric in MAIN))
-    console.print(table)
+    put(f"\n[bold]{at} connections[/]", [heading(metric) for metric in MAIN],
+        [(server, [(results.figure(metric, "connections", at, server), metric) for metric in MAIN])
+         for server in results.servers("connections")])
 
 
 def remarks(results):
@@ -82,8 +92,13 @@ def remarks(results):
                       "CPU a message is not.")
     if data["cores"]["server"] == data["cores"]["load"]:
         console.print("[bold]One core for server and load: rates and latencies are those of both.[/]")
+    reasons = {}
     for one in data["left_out"]:
-        console.print(f"[dim]left out: {one['what']}: {one['why']}[/]")
+        who, _, where = one["what"].partition(" at ")
+        reasons.setdefault((who, one["why"]), []).append(where)
+    for (who, why), where in reasons.items():
+        places = f", at {', '.join(where)}" if any(where) else ""
+        console.print(f"[dim]left out: {who}: {why}{places}[/]")
 
 
 def compare(before, after):

@@ -130,7 +130,7 @@ class Run:
         self.options, self.points, self.folder = options, points, folder
         self.machine = sorted(os.sched_getaffinity(0))
         self.begin = time.monotonic()
-        self.took = {}  # seconds that a cell took, the last time
+        self.took = {}  # seconds that a measurement of a cell took, the last time
         self.given_up = set()
         order = [{"sweep": cell.sweep.name, "at": cell.at, "server": cell.server.name}
                  for point in points.values() for cell in point]
@@ -167,17 +167,18 @@ class Run:
         """`progress(cell, seconds passed, seconds left)` is called before each measurement."""
         for number, cells in self.rounds():
             for done, cell in enumerate(cells):
-                if number == 0 and self.passed > self.options.time:
-                    say(f"{self.options.time:g} s are over before the first round was complete")
+                if self.passed > self.options.time:
+                    say(f"{self.options.time:g} s are over before round {number + 1} was complete")
                     return
-                rest = self.left(cells[done:]) + (self.options.rounds - number - 1) * self.left(cells)
-                progress(cell, self.passed, min(rest, max(0, self.options.time - self.passed)))
-                self.measure(number, cell)
+                rest = self.left(cells[done:])
+                all_of_it = rest + (self.options.rounds - number - 1) * self.left(cells)
+                progress(cell, self.passed, min(all_of_it, max(0, self.options.time - self.passed)))
+                self.measure(number, cell, rest)
         self.results.data["complete"] = True
 
-    def measure(self, number, cell):
-        """Once, and again while it was disturbed: the calmest one counts. In the first round only what has no other is
-        repeated: a whole round comes first."""
+    def measure(self, number, cell, rest):
+        """Once, and again while it was disturbed and there is time beyond the `rest` of the round: the calmest one
+        counts. In the first round only what has no other is repeated."""
         import measuring
         from check import Failed
 
@@ -186,15 +187,15 @@ class Run:
             for repeated in itertools.count():
                 found.append(measuring.measure(cell, self.folder, self.machine, self.options.seconds))
                 calm = found[-1].get("disturbed", 0) <= CALM
-                may_repeat = (number > 0 or cell.sweep.once) and repeated < REPEATS and self.passed < self.options.time
-                if calm or not may_repeat:
+                in_time = self.passed + rest < self.options.time
+                if calm or repeated == REPEATS or not in_time or (number == 0 and not cell.sweep.once):
                     break
             row = min(found, key=lambda one: one.get("disturbed", 0)) | {"repeated": len(found) - 1}
         except Failed as failure:
             row = {"failed": str(failure)}
             self.given_up.add(cell)
             say(f"{cell}: failed: {failure}")
-        self.took[cell] = time.monotonic() - begin
+        self.took[cell] = (time.monotonic() - begin) / max(1, len(found))
         self.results.data["rounds"].append(
             {"round": number, "sweep": cell.sweep.name, "at": cell.at, "server": cell.server.name}
             | {name: round(value, 4) if isinstance(value, float) else value for name, value in row.items()})
