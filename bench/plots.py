@@ -1,6 +1,8 @@
 """Results as pictures: an SVG for each sweep, and a sentence that says what it shows and what it does not. The same
 results make the same files, byte for byte."""
 
+import math
+
 import matplotlib
 
 matplotlib.use("svg")
@@ -16,6 +18,7 @@ STYLE = {"svg.hashsalt": "lab bench", "svg.fonttype": "path", "font.family": "De
          "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.3,
          "figure.facecolor": "white", "savefig.facecolor": "white"}  # its own background: readable on a dark page too
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#a07000", "#333333")  # told apart by the colour-blind
+FACTOR = 10
 MARKERS = "osD^vPX*<>phd"  # the picture can be read without colour
 
 
@@ -27,6 +30,21 @@ def look(server):
             "linestyle": "-" if server[:1].isdigit() else "--", "linewidth": 1.2, "capsize": 2, "elinewidth": 0.8}
 
 
+def plainly(value, _=None):
+    """As one writes it: 0.05, 1,000, and what is a power of two with its prefix, for it is a size."""
+    for unit, letter in ((1 << 20, "Mi"), (1 << 10, "Ki")):
+        if value >= unit and value % unit == 0:
+            return f"{value / unit:,.0f} {letter}"
+    return f"{value:,.0f}" if value >= 1000 else f"{value:g}"
+
+
+def widen(axes):
+    """At least a factor of FACTOR from the bottom to the top: what differs little is to look like it."""
+    low, high = axes.get_ylim()
+    more = math.sqrt(max(1, FACTOR * low / high))
+    axes.set_ylim(low / more, high * more)
+
+
 def plain_ticks(axis, at=None):
     """Numbers as one writes them, at these values or wherever matplotlib will."""
     if at:
@@ -34,8 +52,8 @@ def plain_ticks(axis, at=None):
         axis.set_minor_locator(ticker.NullLocator())
     elif axis.get_scale() == "log":
         axis.set_minor_locator(ticker.LogLocator(subs=(2, 5), numticks=20))
-        axis.set_minor_formatter(ticker.FuncFormatter(lambda value, _: f"{value:,g}"))
-    axis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:,g}"))
+        axis.set_minor_formatter(ticker.FuncFormatter(plainly))
+    axis.set_major_formatter(ticker.FuncFormatter(plainly))
 
 
 def scaled(figure, factor):
@@ -58,16 +76,16 @@ def curve(axes, results, sweep, metric, server):
         axes.errorbar([at for at, _ in found], middle, (down, up), label=server, **look(server))
 
 
-def rows(axes, results, sweep, metric, servers):
+def rows(axes, results, sweep, metric, those):
     """Where the sweep has one point only: a row for each server."""
     (at,) = results.points(sweep)
-    for index, server in enumerate(servers):
+    for index, server in enumerate(those):
         if figure := results.figure(metric, sweep, at, server):
             middle, down, up = scaled(figure, METRICS[metric][1])
             axes.errorbar([middle], [index], xerr=([down], [up]), **(look(server) | {"linestyle": ""}))
             axes.annotate(number(middle), (middle, index), (0, 6), textcoords="offset points", ha="center", fontsize=8)
-    axes.set_yticks(range(len(servers)), servers)
-    axes.invert_yaxis()
+    axes.set_yticks(range(len(those)), those)
+    axes.set_ylim(len(those) - 0.5, -0.7)
     axes.set_xlim(0, axes.get_xlim()[1] * 1.1)
     axes.xaxis.set_major_locator(ticker.MaxNLocator(5))
     plain_ticks(axes.xaxis)
@@ -90,6 +108,7 @@ def draw(results, sweep, path):
             at = sorted({0 if sweep != of else value for of, value in base(results, sweep)})
             axes.set_xscale("symlog", linthresh=at[1]) if at[0] == 0 else axes.set_xscale("log")
             axes.set_yscale("log")
+            widen(axes)
             plain_ticks(axes.xaxis, at)
             plain_ticks(axes.yaxis)
             axes.set_xlabel(plan.BY_NAME[sweep].axis)

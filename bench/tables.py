@@ -42,7 +42,7 @@ def heading(metric):
 
 
 def grid(title, columns):
-    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
     table.add_column("server", no_wrap=True)
     for column in columns:
         table.add_column(column, justify="right")
