@@ -81,7 +81,10 @@ def text_of(results, words, language):
     if kind == "sentence":
         return f"\n{sentences.sentence(results, rest, language)}\n"
     if kind in ("machine", "data"):
-        return str((results.data["machine"] if kind == "machine" else results.data)[rest])
+        found = (results.data["machine"] if kind == "machine" else results.data).get(rest)
+        if found is None:
+            raise Wrong(f"there is no '{words}'")
+        return str(found)
     return number(figure(results, kind, rest).median * METRICS[kind][1])
 
 
