@@ -45,7 +45,7 @@ WORDS = {
 NOT = {  # what a picture does not show; {} are all that have nothing of their own
     "en": {
         "": "It does not show what a network adds: both sides are on one machine, over its loopback.",
-        "idle": "It does not show connections that are idle for a while only, nor what their timers cost when they fire.",
+        "idle": "It does not show connections that are idle for a while only, nor what a timer costs that fires.",
         "lone": "It does not show the usual case, in which several are ready at once and share each look.",
         "size": "It does not show a slow reader: the load takes what comes at once.",
         "churn": "It does not show the handshake's way through a network, nor TLS.",
