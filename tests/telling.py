@@ -3,6 +3,8 @@
 import shlex
 import textwrap
 
+from words import _
+
 LINES = 25
 WIDTH = 100
 STEPS = 8
@@ -25,7 +27,7 @@ def told_steps(verdict):
             steps.append([who, does, said])
     lines = [f"  {number}. {who} {does}{said}" for number, (who, does, said) in enumerate(steps, 1)]
     if len(lines) > STEPS:
-        lines = [*lines[:2], f"     … {len(lines) - STEPS + 1} steps …", *lines[-STEPS + 3:]]
+        lines = [*lines[:2], _("     … {count} steps …", count=len(lines) - STEPS + 1), *lines[-STEPS + 3:]]
     return [line[:WIDTH] for line in lines]
 
 
@@ -66,19 +68,19 @@ def report(check, verdict, cause, place, chapter):
     """The lines that are printed of a failure. `cause` is {id, seen, text} or None."""
     lines = [f"{check.id}: {check.title}."]
     if verdict.steps:
-        lines += ["What was done:", *told_steps(verdict)]
-    lines += ["What was wrong:", *wrapped(verdict.message.split("\n  expected")[0], lines=3)]
+        lines += [_("What was done:"), *told_steps(verdict)]
+    lines += [_("What was wrong:"), *wrapped(verdict.message.split("\n  expected")[0], lines=3)]
     if verdict.differs:
         lines += told_difference(verdict.differs)
     for state in verdict.state[-2:]:
         lines += wrapped(state, "  ", 1)
     if verdict.said:
         last = verdict.said.splitlines()[-2:]
-        lines += ["It printed last:", *(f"  {line[:WIDTH - 2]}" for line in last)]
+        lines += [_("It printed last:"), *(f"  {line[:WIDTH - 2]}" for line in last)]
     if cause:
-        lines += ["Likely cause, " + ("seen in its system calls:" if cause["seen"] else "a guess:"),
+        lines += [_("Likely cause, seen in its system calls:") if cause["seen"] else _("Likely cause, a guess:"),
                   *wrapped(f"{cause['text']} [{cause['id']}]", lines=3)]
     if command := by_hand(verdict, place):
-        lines += ["By hand, while it runs:", f"  {command}"]
-    lines.append(f"Read: {chapter.name}/README.md, Traps.")
+        lines += [_("By hand, while it runs:"), f"  {command}"]
+    lines.append(_("Read: {chapter}/README.md, Traps.", chapter=chapter.name))
     return lines[:LINES]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import packages
 from common import BUILD, USAGE, Trouble, find_chapter
+from words import _
 
 FAULT = BUILD / "tests" / "libfault.so"
 OWN_FAULT = 3  # the exit code when it is not the server that is to blame
@@ -43,22 +44,23 @@ def read(words):
         if word in VALUED:
             values[word] = next(before, None)
             if values[word] is None:
-                raise Trouble(f"{word} wants a value", USAGE)
+                raise Trouble(_("{word} wants a value", word=word), USAGE)
         elif word in FLAGS:
             flags.add(word)
         else:
             rest.append(word)
     if len(rest) != 1 or rest[0].startswith("-"):
-        raise Trouble("check takes a chapter and a command: ./lab check 04 -- ./my_server {port}"
-                      + (f"; what is '{rest[-1]}'?" if rest else ""), USAGE)
+        usage = "./lab check 04 -- ./my_server {port}"
+        raise Trouble(_("check takes a chapter and a command: {usage}; what is '{word}'?", usage=usage, word=rest[-1])
+                      if rest else _("check takes a chapter and a command: {usage}", usage=usage), USAGE)
     options = Options(find_chapter(rest[0]), command, flags, json=values.get("--json", ""), only=values.get("--only", ""))
     options.port = number("--port", values.get("--port"), 1, 65535)
     options.factor = float(number("--factor", values.get("--factor", "1"), 1, 100))
     options.address = address(values.get("--address"))
     if bool(command) == bool(options.address):
-        raise Trouble("check takes a command after --, or --address for a server that runs already", USAGE)
+        raise Trouble(_("check takes a command after --, or --address for a server that runs already"), USAGE)
     if command and not (shutil.which(command[0]) or Path(command[0]).is_dir()):
-        raise Trouble(f"there is no program '{command[0]}'", USAGE)
+        raise Trouble(_("there is no program '{name}'", name=command[0]), USAGE)
     return options
 
 
@@ -66,7 +68,8 @@ def number(name, text, least, most):
     if text is None:
         return None
     if not text.isdigit() or not least <= int(text) <= most:
-        raise Trouble(f"{name} wants a number from {least} to {most}, not '{text}'", USAGE)
+        raise Trouble(_("{name} wants a number from {least} to {most}, not '{text}'", name=name, least=least, most=most,
+                        text=text), USAGE)
     return int(text)
 
 
@@ -95,8 +98,8 @@ def checks_of(options, terms):
     if not options.only:
         return asked
     if options.only not in {check.id for check in asked}:
-        raise Trouble(f"--only: chapter {chapter.number} has no check '{options.only}': "
-                      + ", ".join(check.id for check in asked), USAGE)
+        raise Trouble(_("--only: chapter {chapter} has no check '{check}': {known}", chapter=chapter.number,
+                        check=options.only, known=", ".join(check.id for check in asked)), USAGE)
     return [check for check in ladder.up_to(options.only) if check in asked]
 
 
@@ -162,7 +165,7 @@ def document(options, seconds, checks, verdicts, found, limits):
             "of": sum(row["of"] for row in rows), "limits": limits, "checks": rows}
 
 
-MARKS = {"passed": ("green", "passed"), "failed": ("red", "failed"), "skipped": ("yellow", "skipped"),
+MARKS = {"passed": ("green", _("passed")), "failed": ("red", _("failed")), "skipped": ("yellow", _("skipped")),
          "cannot-tell": ("cyan", "?")}
 
 
@@ -176,7 +179,7 @@ def show(result, hint):
     rows = result["checks"]
     passed = [row for row in rows if row["status"] == "passed"]
     if passed:
-        console.print(f"[green]passed[/]  {escape(', '.join(row['id'] for row in passed))}")
+        console.print(f"[green]{_('passed')}[/]  {escape(', '.join(row['id'] for row in passed))}")
     table = Table(box=None, show_header=False, padding=(0, 1, 0, 0))
     for row in rows:
         if row["status"] != "passed":
@@ -191,10 +194,11 @@ def show(result, hint):
         for line in row["report"]:
             console.print(escape(line), style="bold" if line == row["report"][0] else "", soft_wrap=True)
     if len(failed) > 1 and not hint:
-        console.print(f"\n{len(failed) - 1} more failed: --hint tells of them too.")
+        console.print("\n" + _("{count} more failed: --hint tells of them too.", count=len(failed) - 1))
     for limit in result["limits"]:
         console.print(f"[cyan]{escape(limit)}[/]")
-    console.print(f"\n{result['chapter']}: {result['points']} of {result['of']} points in {result['seconds']} s")
+    console.print("\n" + _("{chapter}: {points} of {of} points in {seconds} s", chapter=result["chapter"],
+                           points=result["points"], of=result["of"], seconds=result["seconds"]))
 
 
 def once(options):
@@ -223,7 +227,7 @@ def watch(options):
         before = stamps(options)
         print("\033[2J\033[H" if sys.stdout.isatty() else "", end="")
         once(options)
-        print("waiting until it changes; Ctrl-C ends this", flush=True)
+        print(_("waiting until it changes; Ctrl-C ends this"), flush=True)
         while stamps(options) in (before, []):
             time.sleep(0.2)
 
@@ -240,4 +244,4 @@ def main(words):
         raise
     except Exception:
         traceback.print_exc()
-        raise Trouble("this is a fault of the checker, not of the server", OWN_FAULT) from None
+        raise Trouble(_("this is a fault of the checker, not of the server"), OWN_FAULT) from None

@@ -8,6 +8,7 @@ import packages
 from checking import Options, checks_of
 from common import ROOT, USAGE, Trouble, find_chapter
 from diff import lineage
+from words import _
 
 INCLUDE = re.compile(r'^#include "([^"]+)"', re.MULTILINE)
 
@@ -55,7 +56,7 @@ def ladder(chapter):
     import examine
 
     terms = examine.terms()
-    lines = [f"[ ] {check.id:24} {check.title}" + (f" (needs {check.needs})" if check.needs else "")
+    lines = [f"[ ] {check.id:24} {check.title}" + (" " + _("(needs {check})", check=check.needs) if check.needs else "")
              for check in checks_of(Options(chapter, []), terms)]
     return "\n".join(lines) + "\n"
 
@@ -78,15 +79,16 @@ def start_of(chapter):
 
 def main(words):
     if len(words) != 2 or words[1].startswith("-"):
-        raise Trouble("new takes a chapter and a folder: ./lab new 04 my_select", USAGE)
+        raise Trouble(_("new takes a chapter and a folder: ./lab new 04 my_select"), USAGE)
     chapter, folder = find_chapter(words[0]), Path(words[1])
     packages.require("core", "test")
     files = start_of(chapter)
     if there := sorted(name for name in files if (folder / name).exists()):
-        raise Trouble(f"{folder / there[0]} is there already, and nothing is overwritten", USAGE)
+        raise Trouble(_("{file} is there already, and nothing is overwritten", file=folder / there[0]), USAGE)
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
-    print(f"{folder}: server.cpp and client.cpp of {chapter.parent or 'nobody: stubs'}, a Makefile, and LADDER.txt: "
-          f"{files['LADDER.txt'].count('[ ]')} checks to climb.\nThen: cd {folder} && make && make check")
+    print(_("{folder}: server.cpp and client.cpp of {parent}, a Makefile, and LADDER.txt: {count} checks to climb.\n"
+            "Then: cd {folder} && make && make check", folder=folder, parent=chapter.parent or _("nobody: stubs"),
+            count=files["LADDER.txt"].count("[ ]")))
     return 0

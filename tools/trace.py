@@ -14,6 +14,7 @@ from pathlib import Path
 import packages
 from build import build
 from common import BUILD, USAGE, Trouble, find_chapter
+from words import _
 
 CALLS = ("socket,bind,listen,accept,accept4,connect,read,write,readv,writev,recvfrom,sendto,recvmsg,sendmsg,sendfile,shutdown,close,"
          "fork,vfork,clone,clone3,wait4,exit_group,select,pselect6,poll,ppoll,epoll_create1,epoll_ctl,epoll_wait,epoll_pwait,"
@@ -175,7 +176,7 @@ def states(port):
     names = [row.split()[0] for row in rows if row]
     waiting = sum(int(row.split()[1]) for row in rows if row.startswith("LISTEN"))
     said = ", ".join(f"{name} {names.count(name)}" for name in sorted(set(names)))
-    return said + (f"; {waiting} to accept" if waiting else "")
+    return said + (f"; {waiting} → accept" if waiting else "")
 
 
 def own_command(chapter):
@@ -198,7 +199,7 @@ def record(chapter, command, options=(), big=0):
         clients, notes = [], []
         try:
             if not server.wait_for(r"bind\(.* = 0" if chapter.transport == "udp" else r"listen\(.* = 0"):
-                raise Trouble(f"trace: the server never listens: {' '.join(filled)}")
+                raise Trouble(_("trace: the server never listens: {command}", command=" ".join(filled)))
             converse(chapter, port, path, folder, clients, notes, big)
         finally:
             for each in [*clients, server]:
@@ -282,13 +283,20 @@ def steps(run):
     return [(e.call, e.connection, e.result.startswith("-1"), e.result == "0") for e in run.events if e.lane.startswith("server")]
 
 
+def in_words(step):
+    if not step:
+        return _("nothing more")
+    call, connection, failed, _ended = step
+    what = f"{call} ({connection})" if connection else call
+    return _("{call} fails", call=what) if failed else what
+
+
 def first_difference(theirs, ours):
     """The index of the first step in which they differ among the server's, or None; with the two steps in words."""
     for index in range(max(len(steps(theirs)), len(steps(ours)))):
         a, b = (steps(run)[index] if index < len(steps(run)) else None for run in (theirs, ours))
         if a != b:
-            return index, *(f"{step[0]}{' (' + step[1] + ')' if step[1] else ''}{' fails' if step[2] else ''}" if step else "nothing more"
-                            for step in (a, b))
+            return index, in_words(a), in_words(b)
     return None
 
 
@@ -303,22 +311,23 @@ def parsed(words):
         word = rest.pop(0)
         if word == "--svg":
             if not rest:
-                raise Trouble("trace: --svg wants a file", USAGE)
+                raise Trouble(_("trace: --svg wants a file"), USAGE)
             svg = Path(rest.pop(0))
         elif word == "--against":
             against = True
         elif word.startswith("-") or name:
-            raise Trouble(f"trace takes a chapter, --svg FILE, --against and -- COMMAND; what is '{word}'?", USAGE)
+            raise Trouble(_("trace takes a chapter, --svg FILE, --against and -- COMMAND; what is '{word}'?", word=word), USAGE)
         else:
             name = word
     if not name:
-        raise Trouble("trace wants a chapter: ./lab trace 06", USAGE)
+        raise Trouble(_("trace wants a chapter: ./lab trace 06"), USAGE)
     if against and not command:
-        raise Trouble("trace: --against wants your server: ./lab trace 04 --against -- ./my_server {port}", USAGE)
+        raise Trouble(_("trace: --against wants your server: {command}",
+                        command="./lab trace 04 --against -- ./my_server {port}"), USAGE)
     chapter = find_chapter(name)
     needed = "{path}" if chapter.transport == "unix" else "{port}"
     if command and not any(needed in word for word in command):
-        raise Trouble(f"trace: {needed} must stand in the command: it says where to listen", USAGE)
+        raise Trouble(_("trace: {needed} must stand in the command: it says where to listen", needed=needed), USAGE)
     return chapter, svg, against, command
 
 
@@ -337,8 +346,9 @@ def main(words):
     trace_show.on_terminal(run, difference and difference[0])
     if ours:
         trace_show.on_terminal(ours, difference and difference[0])
-        print(f"first difference, call {difference[0] + 1} of the server: yours {difference[1]}, ours {difference[2]}"
-              if difference else "no difference in what the two servers called")
+        print(_("first difference, call {number} of the server: yours {yours}, ours {ours}", number=difference[0] + 1,
+                yours=difference[1], ours=difference[2])
+              if difference else _("no difference in what the two servers called"))
     if svg:
         svg.write_text(trace_show.drawing(run, chapter.name, alone=True), encoding="utf-8")
     return 0

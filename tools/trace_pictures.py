@@ -25,7 +25,7 @@ RUNS = {
 def picture_of(run, english, chinese):
     def picture(language):
         title = chinese if language == "zh" else english
-        return {"title": title, "svg": drawing(run, title), "table": table(run)}
+        return {"title": title, "svg": drawing(run, title, language), "table": table(run, language)}
 
     return picture
 

@@ -4,6 +4,7 @@ from html import escape
 
 from diagram import box, svg, text, width
 from trace import GIVES, OPENS, TAKES, WAITS
+from words import _, language
 
 LANE, ROW, TOP = 236, 20, 46
 ALONE = """<style>svg{background:#fff;font:12px sans-serif}.box{fill:#f3f1ea;stroke:#555}.lane{stroke:#bbb}.line{fill:none;stroke-width:1.4}
@@ -19,14 +20,16 @@ def rows_of(run):
     return sorted(rows, key=lambda row: row[0])
 
 
-def said(event, part):
-    """An event in words."""
+def said(event, part, into=language()):
+    """An event in words, in the language `into`."""
     if event.call == "ss":
         return event.words
-    if event.call in ("ends", "signal"):
-        return f"{event.call} {event.words or event.result}"
+    if event.call == "ends":
+        return _("ends {how}", into, how=event.words or event.result)
+    if event.call == "signal":
+        return _("signal {name}", into, name=event.words or event.result)
     what = f"{event.call}({event.words})" if part != "end" else f"… {event.call}"
-    return f"{what} waits" if part == "begin" else f"{what} = {event.result}" if event.result else what
+    return _("{call} waits", into, call=what) if part == "begin" else f"{what} = {event.result}" if event.result else what
 
 
 def cause(run, event):
@@ -36,28 +39,30 @@ def cause(run, event):
     return max(before, key=lambda e: e.begin, default=None)
 
 
-def note_of(run, event, part):
+def note_of(run, event, part, into=language()):
     if part != "end":
         return ""
     who = cause(run, event)
-    return f" ⇐ woken by {who.lane}: {who.call}" if who else " ⇐ its time is over" if event.call in WAITS and event.result == "0" else ""
+    if who:
+        return _(" ⇐ woken by {lane}: {call}", into, lane=who.lane, call=who.call)
+    return _(" ⇐ its time is over", into) if event.call in WAITS and event.result == "0" else ""
 
 
 def colour(event):
     return {"A": "ka", "B": "kb", "C": "kc"}.get(event.connection, "k0")
 
 
-def table(run):
-    """The run as an HTML table."""
+def table(run, into):
+    """The run as an HTML table, in the language `into`."""
     rows = "".join(f"<tr><td>{at * 1000:.1f}</td><td>{escape(event.lane)}</td><td>{escape(event.connection)}</td>"
-                   f"<td><code>{escape(said(event, part))}</code>{escape(note_of(run, event, part))}</td></tr>"
+                   f"<td><code>{escape(said(event, part, into))}</code>{escape(note_of(run, event, part, into))}</td></tr>"
                    for at, event, part in rows_of(run))
-    return (f'<table><thead><tr><th scope="col">ms</th><th scope="col">who</th><th scope="col">client</th><th scope="col">what</th>'
-            f"</tr></thead><tbody>{rows}</tbody></table>")
+    headings = "".join(f'<th scope="col">{word}</th>' for word in ("ms", _("who", into), _("client", into), _("what", into)))
+    return f"<table><thead><tr>{headings}</tr></thead><tbody>{rows}</tbody></table>"
 
 
-def drawing(run, title, alone=False):
-    """The run as an SVG: lanes, calls, bars where one waits, a line for each descriptor's life."""
+def drawing(run, title, into=language(), alone=False):
+    """The run as an SVG, in the language `into`: lanes, calls, bars where one waits, a line for each descriptor's life."""
     x = {lane: 60 + LANE * index for index, lane in enumerate(run.lanes)}
     rows, out, marks, pending = rows_of(run), [], [], {}
     place = {}
@@ -67,9 +72,9 @@ def drawing(run, title, alone=False):
         here, kernel, kind = x[event.lane], x.get("kernel", 30), colour(event)
         marks.append(text([f"{at * 1000:.1f}"], 34, y, "end"))
         if event.call == "ss":
-            words = said(event, part)
+            words = said(event, part, into)
             out.append(box(here + 8, y - 9, width(words) * 0.88 + 8, 18, "note", 3))
-        marks.append(text([said(event, part)], here + 12, y, "start"))
+        marks.append(text([said(event, part, into)], here + 12, y, "start"))
         if part == "end":
             begin = place[id(event), "begin"]
             out.append(f'<rect class="wait {kind}" x="{here - 3}" y="{begin:.0f}" width="6" height="{y - begin:.0f}"/>')
