@@ -16,9 +16,9 @@ from build import build
 from common import BUILD, USAGE, Trouble, find_chapter
 from words import _
 
-CALLS = ("socket,bind,listen,accept,accept4,connect,read,write,readv,writev,recvfrom,sendto,recvmsg,sendmsg,sendfile,shutdown,close,"
-         "fork,vfork,clone,clone3,wait4,exit_group,select,pselect6,poll,ppoll,epoll_create1,epoll_ctl,epoll_wait,epoll_pwait,"
-         "eventfd2,signalfd4,futex")
+CALLS = ("socket,bind,listen,accept,accept4,connect,read,write,readv,writev,recvfrom,sendto,recvmsg,sendmsg,sendfile,"
+         "shutdown,close,fork,vfork,clone,clone3,wait4,exit_group,select,pselect6,poll,ppoll,epoll_create1,epoll_ctl,"
+         "epoll_wait,epoll_pwait,eventfd2,signalfd4,futex")
 OPENS = {"socket", "accept", "accept4", "epoll_create1", "eventfd2", "signalfd4"}
 TAKES = {"read", "readv", "recvfrom", "recvmsg", "accept", "accept4"}
 GIVES = {"write", "writev", "sendto", "sendmsg", "sendfile", "connect", "shutdown", "close"}
@@ -73,7 +73,7 @@ def read_calls(file):
         begin = at
         if resumed := re.match(r"<\.\.\. \w+ resumed>", rest):
             begin, first = unfinished.pop(pid, (at, ""))
-            rest = first + rest[resumed.end():]
+            rest = first + (" " if first.endswith(",") else "") + rest[resumed.end():].lstrip()
         if rest.startswith("+++"):
             found.append((at, at, pid, "ends", "", rest.strip("+ ")))
         elif rest.startswith("---"):
@@ -99,6 +99,8 @@ def ends(words):
 def shortened(call, words):
     """The arguments as a lane has room for them."""
     words = re.sub(NAMED, "", words)
+    words = re.sub(r"\{events=([A-Z|]+), data=\{[^}]*\}\}", r"\1", words)  # whose it is the next call tells
+    words = re.sub(r"0x7f[0-9a-f]+", "…", words)
     words = re.sub(r"(\"(?:[^\"\\]|\\.){12})(?:[^\"\\]|\\.)*\"", r'\1…"', words)
     if call in ("clone", "clone3", "futex"):
         words = re.sub(r"0x[0-9a-f]+, ", "", words).split(",")[0] if call == "futex" else ""
