@@ -28,7 +28,7 @@ sys.path.insert(1, str(ROOT / "tools"))
 import checking  # noqa: E402
 import examine  # noqa: E402
 
-COMPILER = ["g++", "-std=c++20", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-pthread"]  # as strict as Meson is told to be
+COMPILER = ["g++", "-std=c++20", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-pthread"]  # as strict as Meson's
 KINDS = ("break", "mend", "extend")
 WORDS = {"README.md": dict(zip(KINDS, KINDS)), "README.zh-CN.md": dict(zip(KINDS, ("弄坏", "修好", "扩展")))}
 TITLES = {"README.md": "## Exercises", "README.zh-CN.md": "## 练习"}
@@ -59,7 +59,8 @@ def read(path):
     values = dict(re.findall(r"^(Exercise|After|Options|Turns red|Turns green|Shows): (.*)$", head, re.MULTILINE))
     number, kind = values["Exercise"].split(", ")
     [proof] = values.keys() & {"Turns red", "Turns green", "Shows"}
-    return Patch(path, int(number), kind, values.get("After", ""), values.get("Options", "").split(), proof, values[proof])
+    return Patch(path, int(number), kind, values.get("After", ""), values.get("Options", "").split(), proof,
+                 values[proof])
 
 
 PATCHES = [read(path) for path in sorted((ROOT / "exercises").glob("*.diff"))]
@@ -97,7 +98,8 @@ def sources_of(patches, folder):
 
 
 def programs_of(patch, patches, built, folder):
-    """{"server", "client": the program}: what `patches` change is built, as strictly as Meson does, the rest is there."""
+    """{"server", "client": the program}: what `patches` change is built, as strictly as Meson does; the rest is
+    there."""
     programs = {name: built / patch.chapter.name / name for name in ("server", "client")}
     if patches:
         names = sources_of(patches, folder)
@@ -141,8 +143,8 @@ def shows(patch, programs, folder):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("patched", [False, True], ids=["before", "patched"])
-@pytest.mark.parametrize("patch", [pytest.param(patch, id=patch.path.stem, marks=pytest.mark.chapter(patch.chapter.name))
-                                   for patch in PATCHES])
+@pytest.mark.parametrize("patch", [
+    pytest.param(patch, id=patch.path.stem, marks=pytest.mark.chapter(patch.chapter.name)) for patch in PATCHES])
 def test_shows_what_it_is_for(patch, patched, plain, tmp_path):
     programs = programs_of(patch, patch.patches if patched else patch.patches[:-1], plain, tmp_path)
     if patch.proof == "Shows":

@@ -23,8 +23,9 @@ def messages():
     for source in SOURCES:
         for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "_":
-                assert isinstance(node.args[0], ast.Constant), f"{source.name}:{node.lineno}: what is said is not written there"
-                found[node.args[0].value] = f"{source.name}:{node.lineno}"
+                where = f"{source.name}:{node.lineno}"
+                assert isinstance(node.args[0], ast.Constant), f"{where}: what is said is not written there"
+                found[node.args[0].value] = where
     return found
 
 
@@ -46,5 +47,6 @@ def test_both_have_the_same_values():
 
 @pytest.mark.parametrize("language, said", [("C", "what is 'c'?"), ("zh_CN.UTF-8", "“c”是什么")])
 def test_the_environment_chooses(language, said):
-    ended = subprocess.run([ROOT / "lab", "run", "a", "b", "c"], capture_output=True, text=True, env={**os.environ, "LC_ALL": language})
+    ended = subprocess.run([ROOT / "lab", "run", "a", "b", "c"], capture_output=True, text=True,
+                           env={**os.environ, "LC_ALL": language})
     assert ended.returncode == 2 and said in ended.stderr and ended.stderr.count("\n") == 1

@@ -131,7 +131,8 @@ class Renderer:
         if tag and tag[1] in self.place.tags:
             return f'<a class="tag" href="{self.place.tags[tag[1]]}"><code>{escape(words)}</code></a>'
         if words in self.place.calls and not self.in_link(tokens, at):
-            return f"<code>{book_code.call_link(words, self.place.calls, self.place.language, self.place.home + 'calls.html')}</code>"
+            page = self.place.home + "calls.html"
+            return f"<code>{book_code.call_link(words, self.place.calls, self.place.language, page)}</code>"
         return f"<code>{escape(words)}</code>"
 
     @staticmethod

@@ -53,7 +53,8 @@ def read(words):
         usage = "./lab check 04 -- ./my_server {port}"
         raise Trouble(_("check takes a chapter and a command: {usage}; what is '{word}'?", usage=usage, word=rest[-1])
                       if rest else _("check takes a chapter and a command: {usage}", usage=usage), USAGE)
-    options = Options(find_chapter(rest[0]), command, flags, json=values.get("--json", ""), only=values.get("--only", ""))
+    options = Options(find_chapter(rest[0]), command, flags, json=values.get("--json", ""),
+                      only=values.get("--only", ""))
     options.port = number("--port", values.get("--port"), 1, 65535)
     options.factor = float(number("--factor", values.get("--factor", "1"), 1, 100))
     options.address = address(values.get("--address"))

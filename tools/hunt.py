@@ -1,4 +1,4 @@
-"""./lab hunt [CHAPTER]: starts a server with a hidden fault; the student looks at it from outside, and names the cause."""
+"""./lab hunt [CHAPTER]: a server with a hidden fault; the student looks at it from outside, and names the cause."""
 
 import fcntl
 import random
@@ -94,7 +94,8 @@ def hunt(fault, shown):
         try:
             server = Server([program, "--port", "0"])
         except Failed as failure:
-            print(_("a server of {chapter} does not get as far as to listen: {why}", chapter=fault.chapter, why=failure))
+            print(_("a server of {chapter} does not get as far as to listen: {why}", chapter=fault.chapter,
+                    why=failure))
             return ask(fault, shown)
         try:
             port = server.address[1]
@@ -114,7 +115,8 @@ def build_unseen(fault):
         if not is_set_up(BUILD):
             set_up(BUILD, ())
         say(_("building a server with a fault"))
-        ran = subprocess.run(["ninja", "-C", BUILD, f"tests/faulty/{fault.name}"], capture_output=True, stdin=subprocess.DEVNULL)
+        ran = subprocess.run(["ninja", "-C", BUILD, f"tests/faulty/{fault.name}"], capture_output=True,
+                             stdin=subprocess.DEVNULL)
     if ran.returncode != 0:
         raise Trouble(_("hunt: the server does not build: meson compile -C build faulty says why"))
 
@@ -126,8 +128,8 @@ def main(words):
     wanted = [fault for fault in faults if chapter in (None, fault.chapter)]
     if not wanted:
         known = ", ".join(sorted({fault.chapter for fault in faults}))
-        raise Trouble(_("hunt: no wrong server of {chapter} can be hunted; there are of {known}", chapter=chapter, known=known),
-                      USAGE)
+        raise Trouble(_("hunt: no wrong server of {chapter} can be hunted; there are of {known}", chapter=chapter,
+                        known=known), USAGE)
     packages.require("core")
     chance = random.Random()
     fault = chance.choice(wanted)

@@ -35,7 +35,8 @@ def conversation(told):
 
 
 def table(conversations):
-    result = Table(box=None, padding=(0, 1 if console.width < 90 else 3), pad_edge=False, collapse_padding=True, header_style="dim")
+    result = Table(box=None, padding=(0, 1 if console.width < 90 else 3), pad_edge=False, collapse_padding=True,
+                   header_style="dim")
     headings = (_("chapter"), _("model"), _("sent"), _("came back"), _("time"), _("verdict"))
     for heading in headings:
         result.add_column(heading, justify="right" if heading == _("time") else "left")

@@ -1,6 +1,6 @@
-"""./lab trace CHAPTER [--svg FILE] [--against] [-- COMMAND…]: runs a server and three of the chapter's clients under strace,
-and draws what happened. `{port}` in COMMAND is the chapter's free port; with --against ours is traced too, and the first
-thing that it does otherwise is named."""
+"""./lab trace CHAPTER [--svg FILE] [--against] [-- COMMAND…]: runs a server and three of the chapter's clients under
+strace, and draws what happened. `{port}` in COMMAND is the chapter's free port; with --against ours is traced too, and
+the first thing that it does otherwise is named."""
 
 import re
 import signal
@@ -89,7 +89,8 @@ def read_calls(file):
 
 def ends(words):
     """The ends of a connection as -yy shows them: ports of TCP and UDP, i-nodes of local sockets."""
-    found = set(re.findall(r"(?:TCP|UDP|TCPv6)[^\]]*?:(\d+)[\]>-]", words)) | set(re.findall(r"->[^\]]*?:(\d+)\]", words))
+    found = set(re.findall(r"(?:TCP|UDP|TCPv6)[^\]]*?:(\d+)[\]>-]", words))
+    found |= set(re.findall(r"->[^\]]*?:(\d+)\]", words))
     found |= set(re.findall(r"sin6?_port=htons\((\d+)\)", words))
     if local := re.search(r"UNIX-\w+:\[(\d+)(?:->(\d+))?", words):
         found |= {f"i{number}" for number in local.groups() if number}
@@ -111,7 +112,8 @@ def shortened(call, words):
 def is_about_the_lesson(call, words, result):
     """Not what libraries read at the start, nor calls on files and standard streams."""
     if call in ("ends", "signal", "fork", "vfork", "clone", "clone3", "wait4", "exit_group", *WAITS, *OPENS):
-        return call != "exit_group" and "ECHILD" not in result and not (call == "futex" and "WAKE" in words and result == "0")
+        woke_nobody = call == "futex" and "WAKE" in words and result == "0"
+        return call != "exit_group" and "ECHILD" not in result and not woke_nobody
     return bool(re.match(r"\d+<(TCP|UDP|UNIX|socket|anon_inode)", words))
 
 
@@ -120,7 +122,8 @@ def events_of(calls, lanes, who):
     for begin, end, pid, call, words, result in calls:
         if pid not in lanes or not is_about_the_lesson(call, words, result):
             continue
-        opened = re.match(r"(\d+)<", result) if call in OPENS else re.match(r"(\d+)<", words) if call == "close" else None
+        said = result if call in OPENS else words if call == "close" else ""
+        opened = re.match(r"(\d+)<", said)
         both = f"{words} {result}" if call in ("accept", "accept4", "recvfrom") else (
             words if call == "sendto" else words.split("]>", 1)[0] + "]")
         answer = re.sub(NAMED, "", result)
@@ -138,7 +141,8 @@ class Traced:
     def __init__(self, folder, name, command, **rest):
         self.file, self.name = Path(folder, f"{name}.trace"), name
         words = ["strace", "-f", "-yy", "-ttt", "-T", "-s", "40", "-o", self.file, "-e", f"trace={CALLS}", *command]
-        self.popen = subprocess.Popen([str(word) for word in words], stderr=subprocess.DEVNULL, start_new_session=True, **rest)
+        self.popen = subprocess.Popen([str(word) for word in words], stderr=subprocess.DEVNULL, start_new_session=True,
+                                      **rest)
 
     def wait_for(self, pattern, patience=4.0):
         """Whether the trace comes to hold `pattern`."""
@@ -172,9 +176,10 @@ def free_port(kind=socket.SOCK_STREAM):
 def states(port):
     """TCP's states on a port, as ss tells them: "ESTAB 2, LISTEN 1"."""
     try:
-        rows = subprocess.run(["ss", "-Htan", f"( sport = :{port} )"], capture_output=True, text=True).stdout.split("\n")
+        ran = subprocess.run(["ss", "-Htan", f"( sport = :{port} )"], capture_output=True, text=True)
     except FileNotFoundError:
         return ""
+    rows = ran.stdout.split("\n")
     names = [row.split()[0] for row in rows if row]
     waiting = sum(int(row.split()[1]) for row in rows if row.startswith("LISTEN"))
     said = ", ".join(f"{name} {names.count(name)}" for name in sorted(set(names)))
@@ -182,7 +187,8 @@ def states(port):
 
 
 def own_command(chapter):
-    return [BUILD / chapter.name / "server", *(("--path", "{path}") if chapter.transport == "unix" else ("--port", "{port}"))]
+    where = ("--path", "{path}") if chapter.transport == "unix" else ("--port", "{port}")
+    return [BUILD / chapter.name / "server", *where]
 
 
 def client_words(chapter, port, path):
@@ -192,10 +198,11 @@ def client_words(chapter, port, path):
 
 
 def record(chapter, command, options=(), big=0):
-    """Runs a server and three clients: A is silent, B and C say something, then A does, and all end. `big`: how many bytes
-    B says. Returns a Run."""
+    """Runs a server and three clients: A is silent, B and C say something, then A does, and all end. `big`: how many
+    bytes B says. Returns a Run."""
     with tempfile.TemporaryDirectory(prefix="lab-") as folder:
-        port, path = free_port(socket.SOCK_DGRAM if chapter.transport == "udp" else socket.SOCK_STREAM), f"{folder}/serv.socket"
+        port = free_port(socket.SOCK_DGRAM if chapter.transport == "udp" else socket.SOCK_STREAM)
+        path = f"{folder}/serv.socket"
         filled = [str(word).replace("{port}", str(port)).replace("{path}", path) for word in [*command, *options]]
         server = Traced(folder, "server", filled, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         clients, notes = [], []
@@ -245,7 +252,7 @@ def converse(chapter, port, path, folder, clients, notes, big):
 def merged(title, server, clients, notes):
     """One Run of all traces, its times from the first event on."""
     calls = {client.name: read_calls(client.file) for client in clients}
-    about = {name: set().union(*(ends(words) for _, _, _, call, words, _ in of if call not in ("socket", "bind")), set())
+    about = {name: set().union(*(ends(words) for *_, call, words, _result in of if call not in ("socket", "bind")), set())
              for name, of in calls.items()}
     shared = set.intersection(*about.values()) if len(about) > 1 else set()
     about = {name: found - shared for name, found in about.items()}
@@ -261,7 +268,8 @@ def merged(title, server, clients, notes):
     events = list(events_of(own, lanes, who))
     for name, of in calls.items():
         mine = {pid: name for _, _, pid, *_ in of}
-        events += [event for event in events_of(of, mine, lambda words, name=name: name) if event.call not in WAITS or event.waits]
+        events += [event for event in events_of(of, mine, lambda words, name=name: name)
+                   if event.call not in WAITS or event.waits]
     events += [Event(at, at, "kernel", "ss", said) for at, said in notes]
     return in_order(title, [*calls, "kernel", *dict.fromkeys(lanes.values())], events)
 
@@ -281,8 +289,10 @@ def in_order(title, lanes, events):
 
 
 def steps(run):
-    """What the server does, without what differs from run to run: (call, connection, whether it failed, whether it ended)."""
-    return [(e.call, e.connection, e.result.startswith("-1"), e.result == "0") for e in run.events if e.lane.startswith("server")]
+    """What the server does, without what differs from run to run: (call, connection, whether it failed, whether it
+    ended)."""
+    return [(e.call, e.connection, e.result.startswith("-1"), e.result == "0")
+            for e in run.events if e.lane.startswith("server")]
 
 
 def in_words(step):
@@ -318,7 +328,8 @@ def parsed(words):
         elif word == "--against":
             against = True
         elif word.startswith("-") or name:
-            raise Trouble(_("trace takes a chapter, --svg FILE, --against and -- COMMAND; what is '{word}'?", word=word), USAGE)
+            raise Trouble(_("trace takes a chapter, --svg FILE, --against and -- COMMAND; what is '{word}'?", word=word),
+                          USAGE)
         else:
             name = word
     if not name:

@@ -13,8 +13,9 @@ LETTER = 0.88  # how much smaller the letters are than those of diagram.py
 LIVES = 64  # the room to the left of a server's lane for its descriptors' lives
 FOUND = re.compile(r'"(?:[^"\\]|\\.)*"…?|(?<=, )\[[A-Z|, …]*\](?=, )')  # what a call that took something has brought
 ALONE = """<style>svg{background:#fff;font:12px sans-serif}.box{fill:#f3f1ea;stroke:#555}.lane{stroke:#bbb}
-.line{fill:none;stroke-width:1.4}.strong{font-weight:700}.wait{opacity:.35}.note{fill:#fff6d6;stroke:#c9c5b8}.tip{fill:#333}
-.k0{stroke:#333;fill:#333}.ka{stroke:#0b4fa0;fill:#0b4fa0}.kb{stroke:#a03a00;fill:#a03a00}.kc{stroke:#1d6b2e;fill:#1d6b2e}
+.line{fill:none;stroke-width:1.4}.strong{font-weight:700}.wait{opacity:.35}.note{fill:#fff6d6;stroke:#c9c5b8}
+.tip{fill:#333}.k0{stroke:#333;fill:#333}.ka{stroke:#0b4fa0;fill:#0b4fa0}.kb{stroke:#a03a00;fill:#a03a00}
+.kc{stroke:#1d6b2e;fill:#1d6b2e}
 path.line{fill:none}text{fill:#222;paint-order:stroke;stroke:#fff;stroke-width:4}</style>"""
 
 
@@ -22,7 +23,8 @@ def rows_of(run):
     """(time, event, "begin", "end" or "") in the order of time: a call that waits has two rows."""
     rows = []
     for event in run.events:
-        rows += [(event.begin, event, "begin"), (event.end, event, "end")] if event.waits else [(event.begin, event, "")]
+        parts = [(event.begin, "begin"), (event.end, "end")] if event.waits else [(event.begin, "")]
+        rows += [(at, event, part) for at, part in parts]
     return sorted(rows, key=lambda row: row[0])
 
 
@@ -44,9 +46,10 @@ def said(event, part, into=language()):
 
 
 def cause(run, event):
-    """Who woke a call that waited: the last event of another lane before its end, about the same connection if it is known."""
-    before = [e for e in run.events if event.begin < e.begin <= event.end and e.lane != event.lane and e.call in GIVES | {"signal", "ends"}
-              and (not event.connection or e.connection == event.connection)]
+    """Who woke a call that waited: the last event of another lane before its end, about the same connection if it is
+    known."""
+    before = [e for e in run.events if event.begin < e.begin <= event.end and e.lane != event.lane
+              and e.call in GIVES | {"signal", "ends"} and (not event.connection or e.connection == event.connection)]
     return max(before, key=lambda e: e.begin, default=None)
 
 
@@ -66,9 +69,11 @@ def colour(event):
 def table(run, into):
     """The run as an HTML table, in the language `into`."""
     rows = "".join(f"<tr><td>{at * 1000:.1f}</td><td>{escape(event.lane)}</td><td>{escape(event.connection)}</td>"
-                   f"<td><code>{escape(said(event, part, into))}</code>{escape(note_of(run, event, part, into))}</td></tr>"
+                   f"<td><code>{escape(said(event, part, into))}</code>{escape(note_of(run, event, part, into))}</td>"
+                   "</tr>"
                    for at, event, part in rows_of(run))
-    headings = "".join(f'<th scope="col">{word}</th>' for word in ("ms", _("who", into), _("client", into), _("what", into)))
+    words = "ms", _("who", into), _("client", into), _("what", into)
+    headings = "".join(f'<th scope="col">{word}</th>' for word in words)
     return f"<table><thead><tr>{headings}</tr></thead><tbody>{rows}</tbody></table>"
 
 
@@ -85,7 +90,8 @@ def places(run, rows, into):
 
 
 def drawing(run, title, into=language(), alone=False):
-    """The run as an SVG, in the language `into`: lanes, calls, bars where one waits, a line for each descriptor's life."""
+    """The run as an SVG, in the language `into`: lanes, calls, bars where one waits, a line for each descriptor's
+    life."""
     rows, out, marks, pending = rows_of(run), [], [], {}
     x, right = places(run, rows, into)
     place = {}
@@ -101,7 +107,8 @@ def drawing(run, title, into=language(), alone=False):
         marks.append(text([said(event, part, into)], here + 12, y, "start"))
         if part == "end":
             begin = place[id(event), "begin"]
-            out.append(f'<rect class="wait {kind}" x="{here - 3:.0f}" y="{begin:.0f}" width="6" height="{below - begin:.0f}"/>')
+            out.append(f'<rect class="wait {kind}" x="{here - 3:.0f}" y="{begin:.0f}" width="6" '
+                       f'height="{below - begin:.0f}"/>')
             if who := cause(run, event):
                 begin = place.get((id(who), ""), place.get((id(who), "begin")))
                 if begin is not None:
@@ -109,7 +116,8 @@ def drawing(run, title, into=language(), alone=False):
                                f'd="M{x[who.lane]:.0f} {begin:.0f}H{kernel:.0f}V{below:.0f}"/>')
         if part != "begin" and event.connection and event.call in GIVES | TAKES:
             ends = (here, kernel) if event.call in GIVES else (kernel, here)
-            out.append(f'<path class="line {kind}" marker-end="url(#tip)" d="M{ends[0]:.0f} {below:.0f}H{ends[1]:.0f}"/>')
+            out.append(f'<path class="line {kind}" marker-end="url(#tip)" '
+                       f'd="M{ends[0]:.0f} {below:.0f}H{ends[1]:.0f}"/>')
             key = event.connection, event.lane.startswith("server") == (event.call in GIVES)
             if event.call in GIVES:
                 pending[key] = below
@@ -120,7 +128,8 @@ def drawing(run, title, into=language(), alone=False):
     heads = []
     for lane, at in x.items():
         half = width(lane) / 2 + 10
-        heads += [f'<path class="lane" d="M{at:.0f} 36V{high}"/>', box(at - half, 8, 2 * half, 26), text([lane], at, 21, kind="strong")]
+        heads += [f'<path class="lane" d="M{at:.0f} 36V{high}"/>', box(at - half, 8, 2 * half, 26),
+                  text([lane], at, 21, kind="strong")]
     drawn = svg(right, high + 10, title, heads + out + marks)
     if not alone:
         return drawn
@@ -162,12 +171,17 @@ def on_terminal(run, differs=None):
         shown.add_column(heading, justify="right" if heading == "ms" else "left", overflow="fold")
     waiting, number = {}, -1
     for at, event, part in rows_of(run):
-        cells = {lane: Text("┃" if lane in waiting else "│", colours.get(waiting.get(lane), "dim")) for lane in run.lanes}
-        number += event.lane.startswith("server") and part != "end"
-        arrow = "→ " if event.call in GIVES and event.connection else "← " if event.call in TAKES and event.connection else ""
-        marked = number == differs and event.lane.startswith("server") and part != "end"
-        words = f"{'✗ ' if marked else ''}{arrow}{event.connection + ' ' if event.lane.startswith('server') else ''}{said(event, part)}"
-        cells[event.lane] = Text(words + note_of(run, event, part), "bold red" if marked else colours.get(event.connection, ""))
+        cells = {lane: Text("┃" if lane in waiting else "│", colours.get(waiting.get(lane), "dim"))
+                 for lane in run.lanes}
+        servers = event.lane.startswith("server")
+        number += servers and part != "end"
+        marked = number == differs and servers and part != "end"
+        arrow = "→ " if event.call in GIVES else "← " if event.call in TAKES else ""
+        words = "✗ " if marked else ""
+        words += arrow if event.connection else ""
+        words += f"{event.connection} " if servers else ""
+        style = "bold red" if marked else colours.get(event.connection, "")
+        cells[event.lane] = Text(words + said(event, part) + note_of(run, event, part), style)
         if part == "begin":
             waiting[event.lane] = event.connection
         elif part == "end":
