@@ -3,7 +3,7 @@
 import shlex
 import textwrap
 
-from words import _
+from words import _, title_of
 
 LINES = 25
 WIDTH = 100
@@ -66,7 +66,7 @@ def by_hand(verdict, place):
 
 def report(check, verdict, cause, place, chapter):
     """The lines that are printed of a failure. `cause` is {id, seen, text} or None."""
-    lines = [f"{check.id}: {check.title}."]
+    lines = [_("{check}: {title}.", check=check.id, title=title_of(check))]
     if verdict.steps:
         lines += [_("What was done:"), *told_steps(verdict)]
     lines += [_("What was wrong:"), *wrapped(verdict.message.split("\n  expected")[0], lines=3)]

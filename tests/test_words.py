@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+import contract
+import datagram_contract
 from chapters import ROOT
 
 sys.path.insert(1, str(ROOT / "tools"))
@@ -34,15 +36,21 @@ def values(message):
 
 
 def test_each_message_has_its_chinese():
-    assert not {message: where for message, where in messages().items() if message not in words.chinese()}
+    known = words.chinese()["messages"]
+    assert not {message: where for message, where in messages().items() if message not in known}
 
 
 def test_no_other_has():
-    assert not words.chinese().keys() - messages().keys()
+    assert not words.chinese()["messages"].keys() - messages().keys()
 
 
 def test_both_have_the_same_values():
-    assert not {english: chinese for english, chinese in words.chinese().items() if values(english) != values(chinese)}
+    known = words.chinese()["messages"]
+    assert not {english: chinese for english, chinese in known.items() if values(english) != values(chinese)}
+
+
+def test_each_check_has_a_title_in_chinese_and_no_other():
+    assert words.chinese()["checks"].keys() == contract.ladder.checks.keys() | datagram_contract.ladder.checks.keys()
 
 
 @pytest.mark.parametrize("language, said", [("C", "what is 'c'?"), ("zh_CN.UTF-8", "“c”是什么")])

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import packages
 from common import BUILD, USAGE, Trouble, find_chapter
-from words import _
+from words import _, title_of
 
 FAULT = BUILD / "tests" / "libfault.so"
 OWN_FAULT = 3  # the exit code when it is not the server that is to blame
@@ -154,7 +154,7 @@ def document(options, seconds, checks, verdicts, found, limits):
         failed = verdict.status == "failed"
         cause = found.get(check.id)
         rows.append({
-            "id": check.id, "title": check.title, "status": verdict.status, "needs": check.needs or None,
+            "id": check.id, "title": title_of(check), "status": verdict.status, "needs": check.needs or None,
             "seconds": verdict.seconds, "points": of.points if verdict.status == "passed" else 0,
             "of": 0 if verdict.status == "cannot-tell" else of.points, "visibility": of.visibility,
             "message": verdict.message, "cause": cause,

@@ -8,7 +8,7 @@ import packages
 from checking import Options, checks_of
 from common import ROOT, USAGE, Trouble, find_chapter
 from diff import lineage
-from words import _
+from words import _, title_of
 
 INCLUDE = re.compile(r'^#include "([^"]+)"', re.MULTILINE)
 
@@ -56,7 +56,7 @@ def ladder(chapter):
     import examine
 
     terms = examine.terms()
-    lines = [f"[ ] {check.id:24} {check.title}" + (" " + _("(needs {check})", check=check.needs) if check.needs else "")
+    lines = [f"[ ] {check.id:24} {title_of(check)}" + (" " + _("(needs {check})", check=check.needs) if check.needs else "")
              for check in checks_of(Options(chapter, []), terms)]
     return "\n".join(lines) + "\n"
 

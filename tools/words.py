@@ -19,6 +19,11 @@ def chinese():
     return tomllib.loads(CHINESE.read_text(encoding="utf-8"))
 
 
+def title_of(check):
+    """A check's title, in the reader's language."""
+    return chinese()["checks"][check.id] if language() == "zh" else check.title
+
+
 def _(english, into=language(), **values):
     """The message in the language `into`, the reader's unless told otherwise, with the values put in."""
-    return (chinese()[english] if into == "zh" else english).format(**values)
+    return (chinese()["messages"][english] if into == "zh" else english).format(**values)
