@@ -25,6 +25,7 @@ GIVES = {"write", "writev", "sendto", "sendmsg", "sendfile", "connect", "shutdow
 WAITS = {"select", "pselect6", "poll", "ppoll", "epoll_wait", "epoll_pwait", "wait4", "futex"}
 BLOCKS = 0.001  # seconds from which on a call is said to wait
 PATIENCE = 0.4  # seconds for an answer: the model may well serve nobody else
+LONG = 15  # seconds for what comes for certain, on a machine that is busy
 LINE = re.compile(r"(\d+) +(\d+\.\d+) (.*)")
 NAMED = r"<[A-Za-z/][^\]\"]*?(?:\]>|(?<!-)>)"  # what -yy says of a descriptor
 DONE = re.compile(r"(\w+)\((.*)\) += (.*?)(?: <([\d.]+)>)?$", re.DOTALL)
@@ -144,7 +145,7 @@ class Traced:
         self.popen = subprocess.Popen([str(word) for word in words], stderr=subprocess.DEVNULL, start_new_session=True,
                                       **rest)
 
-    def wait_for(self, pattern, patience=4.0):
+    def wait_for(self, pattern, patience=LONG):
         """Whether the trace comes to hold `pattern`."""
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
@@ -222,7 +223,7 @@ def converse(chapter, port, path, folder, clients, notes, big):
     def start(name):
         clients.append(Traced(folder, name, [program, *client_words(chapter, port, path)], stdin=subprocess.PIPE,
                               stdout=subprocess.DEVNULL))
-        clients[-1].wait_for(r"(connect|sendto)\(.* = (0|-1 EINPROGRESS)", 0.5 if chapter.transport == "http" else 4)
+        clients[-1].wait_for(r"(connect|sendto)\(.* = (0|-1 EINPROGRESS)", 0.5 if chapter.transport == "http" else LONG)
 
     def say(client, words):
         client.popen.stdin.write(words)
@@ -245,7 +246,7 @@ def converse(chapter, port, path, folder, clients, notes, big):
             client.popen.stdin.close()
         except BrokenPipeError:  # it was told to go: it was idle for too long
             pass
-        client.wait_for(r"\+\+\+ exited", 2)
+        client.wait_for(r"\+\+\+ exited")
     note()
 
 
