@@ -253,7 +253,7 @@ def converse(chapter, port, path, folder, clients, notes, big):
 def merged(title, server, clients, notes):
     """One Run of all traces, its times from the first event on."""
     calls = {client.name: read_calls(client.file) for client in clients}
-    about = {name: set().union(*(ends(words) for *_, call, words, _result in of if call not in ("socket", "bind")), set())
+    about = {name: set().union(*(ends(words) for *_, call, words, _result in of if call not in ("socket", "bind")))
              for name, of in calls.items()}
     shared = set.intersection(*about.values()) if len(about) > 1 else set()
     about = {name: found - shared for name, found in about.items()}
