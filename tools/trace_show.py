@@ -11,7 +11,7 @@ ROW, TOP, LEFT = 20, 46, 76
 UNDER = 8  # from the middle of a row's words to the line below them
 LETTER = 0.88  # how much smaller the letters are than those of diagram.py
 LIVES = 64  # the room to the left of a server's lane for its descriptors' lives
-FOUND = re.compile(r'"(?:[^"\\]|\\.)*"…?|(?<=, )\[[A-Z|, …]*\](?=, )')  # what a call that took something has brought
+FOUND = re.compile(r'"(?:[^"\\]|\\.)*"…?|(?<=, )\[[A-Z][A-Z|, …]*\](?=, )')  # what a call that took something has brought
 ALONE = """<style>svg{background:#fff;font:12px sans-serif}.box{fill:#f3f1ea;stroke:#555}.lane{stroke:#bbb}
 .line{fill:none;stroke-width:1.4}.strong{font-weight:700}.wait{opacity:.35}.note{fill:#fff6d6;stroke:#c9c5b8}
 .tip{fill:#333}.k0{stroke:#333;fill:#333}.ka{stroke:#0b4fa0;fill:#0b4fa0}.kb{stroke:#a03a00;fill:#a03a00}
