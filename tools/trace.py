@@ -149,10 +149,11 @@ class Traced:
         """Whether the trace comes to hold `pattern`."""
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
+            ended = self.popen.poll() is not None  # before the look: what it wrote last is seen
             if self.file.exists() and re.search(pattern, self.file.read_text(errors="replace")):
                 return True
-            if self.popen.poll() is not None:
-                return bool(re.search(pattern, self.file.read_text(errors="replace")))
+            if ended:
+                return False
             time.sleep(0.01)
         return False
 
