@@ -181,7 +181,8 @@ class AnySubject(ServerSubject):
     """A server that a check starts as often as it likes, told where to be by {port}, {path} or @{name} in its command,
     or else always in the same place: then each start has a network of its own, if this machine grants one."""
 
-    def __init__(self, command, chapter, patience, port=None, fault_library=None, trace=()):
+    def __init__(self, command, chapter, patience, port=None, fault_library=None, trace=(), sandbox=None):
+        self.sandbox = sandbox  # where it runs, if it is not trusted
         ServerSubject.__init__(self, command, chapter.capabilities, patience, fault_library)
         self.kind = {"http": "tcp"}.get(chapter.transport, chapter.transport)
         self.told = any(re.search(r"{port}|{path}|@{name}", word) for word in command)
@@ -195,6 +196,12 @@ class AnySubject(ServerSubject):
     @property
     def transport(self):
         return self.kind
+
+    def folder(self):
+        folder = super().folder()
+        if self.sandbox:  # another user writes in it
+            folder.chmod(0o777)
+        return folder
 
     def anywhere(self):
         return self.somewhere()
@@ -214,7 +221,7 @@ class AnySubject(ServerSubject):
         place = self.anywhere() if place is None else place
         try:
             server = AnyServer([*self.trace, *self.command_for(place)], self.patience, self.kind, self.place_of(place),
-                               cwd=self.home, **rest)
+                               cwd=self.home, sandbox=self.sandbox, **rest)
         except Failed as failure:
             if hasattr(failure, "server"):
                 self.clears(failure.server)
@@ -224,7 +231,7 @@ class AnySubject(ServerSubject):
         return self.clears(server)
 
     def run(self, place, **rest):
-        return self.clears(Stranger([*self.trace, *self.command_for(place)], cwd=self.home, **rest))
+        return self.clears(Stranger([*self.trace, *self.command_for(place)], cwd=self.home, sandbox=self.sandbox, **rest))
 
 
 class AnyDatagramSubject(AnySubject, DatagramSubject):

@@ -5,6 +5,7 @@ the others guessed from what the check said. The verdict is never touched: it co
 import dataclasses
 import os
 import re
+import stat
 import subprocess
 import tempfile
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ CALLS = ("read,readv,recvfrom,recvmsg,write,writev,sendto,sendmsg,accept,accept4
 LINE = re.compile(r"(\d+) +(\w+)\((.*?)\) += (-?\d+|0x[0-9a-f]+|\?)(?:<[^>]*>+)?(?: (E[A-Z0-9]+))?")
 UNFINISHED = re.compile(r"(\d+) +((\w+)\(.*) <unfinished \.\.\.>")
 RESUMED = re.compile(r"(\d+) +<\.\.\. (\w+) resumed>(.*)")
-MOST = 200_000  # lines of a trace that are looked at
+MOST, MOST_BYTES = 200_000, 1 << 25  # lines of a trace that are looked at, and characters
 READS, WRITES = {"read", "readv", "recvfrom", "recvmsg"}, {"write", "writev", "sendto", "sendmsg"}
 PATIENCE = 1.0  # seconds: the traced run need not wait long for what does not come
 
@@ -378,6 +379,17 @@ def may_trace():
     return "" if tried.returncode == 0 else "tracing is not allowed here: causes are guesses"
 
 
+def read_trace(file):
+    """The lines of a trace. The program that was traced may have put a pipe, or a link, in its place."""
+    try:
+        with open(os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), errors="replace") as trace:
+            if stat.S_ISREG(os.fstat(trace.fileno()).st_mode):
+                return trace.read(MOST_BYTES).splitlines()[:MOST]
+    except OSError:
+        pass
+    return []
+
+
 def of(failed, verdicts, subject_maker, terms, options):
     """({check: its cause}, what this machine could not do). Runs the failed checks again, traced, where that can be."""
     reason = "a server that runs already is not traced: causes are guesses" if options.address else may_trace()
@@ -385,7 +397,8 @@ def of(failed, verdicts, subject_maker, terms, options):
     if not reason:
         with tempfile.TemporaryDirectory() as folder:
             os.chmod(folder, 0o777)
-            again = [dataclasses.replace(check, needs="") for check in failed if "processes" not in verdicts[check.id].facts]
+            again = [dataclasses.replace(check, needs="") for check in failed
+                     if not {"processes", "memory"} & set(verdicts[check.id].facts)]
 
             def make(check):
                 words = ["strace", "-D", "-f", "-yy", "-qq", "-s", "32", "-A", "-o", f"{folder}/{check.id}", "-e", f"trace={CALLS}"]
@@ -394,10 +407,9 @@ def of(failed, verdicts, subject_maker, terms, options):
                 return subject
 
             limited = {id: dataclasses.replace(each, seconds=5, apart=False) for id, each in terms.items()}
-            Climb(again, make, limited, options.factor).run()
+            Climb(again, make, limited, options.factor, options.side_by_side).run()
             for check in again:
-                file = Path(folder, check.id)
-                traces[check.id] = file.read_text(errors="replace").splitlines()[:MOST] if file.exists() else []
+                traces[check.id] = read_trace(Path(folder, check.id))
     found = {}
     for check in failed:
         lines = traces.get(check.id, [])

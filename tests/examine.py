@@ -17,12 +17,12 @@ import network
 from check import CannotTell, Differs, Failed
 from journal import journal
 from listening import children, tree
-from process import send
+from process import resident, send
 
 TERMS = Path(__file__).with_name("points.toml")
 PR_SET_CHILD_SUBREAPER = 36
-SIDE_BY_SIDE = 4 * len(os.sched_getaffinity(0))  # a check waits most of the time
 CROWD = 400  # processes of one check: who has more makes them without end
+MEMORY = 2 << 30  # bytes that the processes of one check may hold together
 NEAR = 64  # bytes before and behind the first that differs, which a report may show
 
 
@@ -179,12 +179,12 @@ class Job:
 class Climb:
     """The checks of a ladder, each when what it needs has passed. `factor` stretches all time limits."""
 
-    def __init__(self, checks, make_subject, terms, factor=1.0, serial=False, told=lambda id, verdict: None):
+    def __init__(self, checks, make_subject, terms, factor=1.0, side_by_side=1, told=lambda id, verdict: None):
         self.checks = list(checks)
         self.make_subject = make_subject
         self.terms = terms
         self.factor = factor
-        self.side_by_side = 1 if serial else SIDE_BY_SIDE
+        self.side_by_side = side_by_side
         self.told = told  # is called with each verdict as it comes
         self.verdicts = {}
         self.jobs = []
@@ -242,9 +242,19 @@ class Climb:
                 if not piece:
                     self.finish(job)
                     continue
-            late = time.monotonic() - job.begin > job.limit
-            if late or len(tree(job.pid)) > CROWD and not self.by_design(job):
-                self.cut_off(job, late)
+            if reason := self.too_much(job):
+                self.cut_off(job, *reason)
+
+    def too_much(self, job):
+        """(what to say, facts) of a job that must be ended; None while it may go on."""
+        if time.monotonic() - job.begin > job.limit:
+            return f"no verdict after {job.limit:g} s, which is all the time this check has", {}
+        pids = tree(job.pid)
+        if len(pids) > CROWD and not self.by_design(job):
+            return f"it made {len(pids) - 1} processes: they were ended", {"processes": len(pids) - 1}
+        if (held := resident(pids)) > MEMORY:
+            return f"it took {held >> 20} MiB of memory: it was ended", {"memory": held}
+        return None
 
     def by_design(self, job):
         return job.check.id in ("thousand", "ten-thousand")  # a process for each of a thousand clients is a way to do it
@@ -257,14 +267,9 @@ class Climb:
         self.remove(job)
         self.conclude(job.check, verdict)
 
-    def cut_off(self, job, late):
-        count = len(tree(job.pid)) - 1
+    def cut_off(self, job, message, facts):
         self.remove(job)
-        message = (f"no verdict after {job.limit:g} s, which is all the time this check has" if late else
-                   f"it made {count} processes: they were ended")
-        verdict = Verdict("failed", message, round(time.monotonic() - job.begin, 3))
-        verdict.facts = {} if late else {"processes": count}
-        self.conclude(job.check, verdict)
+        self.conclude(job.check, Verdict("failed", message, round(time.monotonic() - job.begin, 3), facts=facts))
 
     def remove(self, job):
         """Ends the job, and whatever was left to us by jobs that have ended."""

@@ -31,6 +31,8 @@ class Options:
     json: str = ""
     only: str = ""
     factor: float = 1.0
+    side_by_side: int = 4 * len(os.sched_getaffinity(0))  # checks at once: each waits most of the time
+    sandbox: object = None  # where the command runs, if it is not trusted
 
 
 def read(words):
@@ -55,6 +57,8 @@ def read(words):
     options.port = number("--port", values.get("--port"), 1, 65535)
     options.factor = float(number("--factor", values.get("--factor", "1"), 1, 100))
     options.address = address(values.get("--address"))
+    if options.address:
+        options.side_by_side = 1
     if bool(command) == bool(options.address):
         raise Trouble("check takes a command after --, or --address for a server that runs already", USAGE)
     if command and not (shutil.which(command[0]) or Path(command[0]).is_dir()):
@@ -110,27 +114,39 @@ def subject_maker(options, trace=()):
         return lambda check: kind(options.address, options.chapter, patience)
     kind = anybody.AnyDatagramSubject if datagrams else anybody.AnySubject
     command = [anybody.absolute(word) for word in options.command]
-    return lambda check: kind(command, options.chapter, patience, options.port, FAULT, trace)
+    fault, box = (options.sandbox.fault, options.sandbox) if options.sandbox else (FAULT, None)
+    return lambda check: kind(command, options.chapter, patience, options.port, fault, trace, box and box.of(check))
 
 
-def judged(options, told=lambda id, verdict: None):
-    """(the checks, their verdicts, their causes, what this machine could not do)."""
-    import causes
+def verdicts_of(checks, options, told=lambda id, verdict: None):
+    """{check: Verdict} of the checks, in their order."""
     import examine
 
-    terms = examine.terms()
-    checks = checks_of(options, terms)
-    serial = bool(options.address)
-    climb = examine.Climb(checks, subject_maker(options), terms, options.factor, serial, told)
+    climb = examine.Climb(checks, subject_maker(options), examine.terms(), options.factor, options.side_by_side, told)
     verdicts = climb.run()
     if broken := next((v for v in verdicts.values() if v.status == "error"), None):
         raise RuntimeError(broken.message)
+    return verdicts
+
+
+def causes_of(checks, verdicts, options):
+    """({failed check: its cause}, what this machine could not do)."""
+    import causes
+    import examine
+
     failed = [check for check in checks if verdicts[check.id].status == "failed"]
-    limits = []
-    found = {}
-    if failed:
-        found, limits = causes.of(failed, verdicts, lambda trace: subject_maker(options, trace), terms, options)
-    return checks, verdicts, found, limits
+    if not failed:
+        return {}, []
+    return causes.of(failed, verdicts, lambda trace: subject_maker(options, trace), examine.terms(), options)
+
+
+def judged(options):
+    """(the checks, their verdicts, their causes, what this machine could not do)."""
+    import examine
+
+    checks = checks_of(options, examine.terms())
+    verdicts = verdicts_of(checks, options)
+    return checks, verdicts, *causes_of(checks, verdicts, options)
 
 
 def place_of(options):
@@ -139,8 +155,8 @@ def place_of(options):
     return "PATH" if options.chapter.transport == "unix" else ("127.0.0.1", options.port or options.chapter.port)
 
 
-def document(options, seconds, checks, verdicts, found, limits):
-    """What --json writes: check.schema.json says what it may be."""
+def rows_of(options, checks, verdicts, found):
+    """What is known of each check: check.schema.json says what it may be."""
     import examine
     import telling
 
@@ -156,6 +172,12 @@ def document(options, seconds, checks, verdicts, found, limits):
             "message": verdict.message, "cause": cause,
             "report": telling.report(check, verdict, cause, place_of(options), options.chapter) if failed else [],
         })
+    return rows
+
+
+def document(options, seconds, checks, verdicts, found, limits):
+    """What --json writes."""
+    rows = rows_of(options, checks, verdicts, found)
     now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
     return {"schema": 1, "chapter": options.chapter.name, "command": options.command, "date": now,
             "seconds": round(seconds, 2), "points": sum(row["points"] for row in rows),
