@@ -73,7 +73,7 @@ def main(words):
     if len(words) > 1 or (words and words[0].startswith("-")):
         raise Trouble(f"test takes a chapter and --full; what is '{words[-1]}'?", USAGE)
     chapter = find_chapter(words[0]) if words else None
-    packages.require("core", "test", *(["lint", "fuzz", "http", "book", "browser"] if full else []))
+    packages.require("core", "test", *(["lint", "fuzz", "http", "book", "browser", "grade"] if full else []))
     wanted = {folder: of for folder in FOLDERS if (of := targets(folder, chapter, full))}
     for folder, of in wanted.items():
         build(of, ROOT / folder, FOLDERS[folder])
