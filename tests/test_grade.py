@@ -347,6 +347,11 @@ def test_each_start_gets_the_folder_afresh(base):
     assert inside(base, say) == inside(base, say) == f"left\n{base}/student\n"
 
 
+def test_a_compiler_may_write_larger_files(base):
+    write = ["sh", "-c", "head -c 100000000 /dev/zero > /tmp/a.s && wc -c < /tmp/a.s"]
+    assert inside(base, write, building=True) == "100000000\n" and inside(base, write) == ""
+
+
 def test_a_limit_is_set_as_the_programs_own_user():
     if not sandbox.other_users():
         pytest.skip("not root")

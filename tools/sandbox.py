@@ -25,7 +25,7 @@ SHOWN = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "etc", "opt") 
 DEVICES = ("null", "zero", "full", "random", "urandom")
 MIB = 1 << 20
 SPACE = 128  # MiB for /tmp and all that a program changes in its folder
-FILE = 32  # MiB for one file, what a program prints on stderr among them
+FILE = 32  # MiB for one file, what a program prints on stderr among them; a compiler's may be larger
 MANY = 12_000  # processes, where they may be many
 FILES = 20_000  # files in /tmp, and open descriptors
 HANDED_IN = 512  # MiB for a student's files and what is built of them
@@ -170,8 +170,11 @@ class Sandbox:
             with contextlib.suppress(OSError):
                 Path(f"/proc/sys/user/max_{kind}_namespaces").write_text("0")
 
+    def megabytes(self, running):
+        return HANDED_IN if self.building else running
+
     def limit(self):
-        for which, most in ((resource.RLIMIT_CPU, self.seconds), (resource.RLIMIT_FSIZE, FILE * MIB),
+        for which, most in ((resource.RLIMIT_CPU, self.seconds), (resource.RLIMIT_FSIZE, self.megabytes(FILE) * MIB),
                             (resource.RLIMIT_NPROC, self.processes), (resource.RLIMIT_NOFILE, FILES),
                             (resource.RLIMIT_CORE, 0), (resource.RLIMIT_MEMLOCK, MIB), (resource.RLIMIT_MSGQUEUE, MIB)):
             hard = resource.getrlimit(which)[1]
@@ -184,7 +187,7 @@ class Sandbox:
         make_everything_private()
         root, space = self.base / "root", self.base / "space"
         mount("tmpfs", root, "tmpfs", MS_NOSUID | MS_NODEV, "size=1m,nr_inodes=1000,mode=755")
-        mount("tmpfs", space, "tmpfs", MS_NOSUID | MS_NODEV, f"size={SPACE}m,nr_inodes={FILES},mode=755")
+        mount("tmpfs", space, "tmpfs", MS_NOSUID | MS_NODEV, f"size={self.megabytes(SPACE)}m,nr_inodes={FILES},mode=755")
         self.show_the_machine(root)
         self.make_devices(root / "dev")
         self.show_the_student(root, space)
