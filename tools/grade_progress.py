@@ -83,8 +83,8 @@ def shown(students, of_each):
 
 
 def first_failed(result, hidden=True):
-    """(where, why) of the first check that failed; empty when none did."""
-    for chapter in result["chapters"]:
+    """(where, why) of the first check that failed, of what was handed in if anything was; empty when none did."""
+    for chapter in [each for each in result["chapters"] if each["folder"]] or result["chapters"]:
         for row in chapter["checks"]:
             if row["status"] == "failed" and (hidden or row["visibility"] == "visible"):
                 why = row["cause"]["id"] if row["cause"] else row["message"].partition("\n")[0]
@@ -117,7 +117,7 @@ def table(results, options):
     rows.add_column("fails first, likely cause", no_wrap=True)
     room = max(24, console.width - NAME - 9 - 3 * len(options.chapters))
     for result in results:
-        rows.add_row(escape(cut(result["student"], NAME)), *(str(chapter["points"]) for chapter in result["chapters"]),
+        rows.add_row(escape(cut(result["student"], NAME)), *(str(chapter["points"]) if chapter["folder"] else "–" for chapter in result["chapters"]),
                      f"{result['points']}/{result['of']}", escape(cut(told_failure(result), room)))
     console.print(rows, soft_wrap=True)
     for result in results:
