@@ -1,5 +1,5 @@
-"""./lab grade: what it makes of a class, that what it is given is held in its sandbox, and that its results can be read by
-those for whom they are made."""
+"""./lab grade: what it makes of a class, that what it is given is held in its sandbox, and that its results can be
+read by those for whom they are made."""
 
 import csv
 import faulthandler
@@ -171,7 +171,8 @@ def test_how_it_is_started(tmp_path):
         handed_in.command_of(tmp_path, chapter)
 
 
-@pytest.mark.parametrize("name, found", [("04", 1), ("4", 1), ("04_select", 1), ("4-select", 1), ("40", 0), ("041", 0), ("x04", 0)])
+@pytest.mark.parametrize("name, found", [("04", 1), ("4", 1), ("04_select", 1), ("4-select", 1), ("40", 0), ("041", 0),
+                                         ("x04", 0)])
 def test_where_a_chapter_is(name, found, tmp_path):
     student(tmp_path / name, "x")
     chapter = grading.chapters_of("04")[0]
@@ -446,7 +447,8 @@ def test_the_page_is_html_in_which_nothing_of_a_students_acts():
 
     Reader().feed(page)
     assert "script" not in {tag for tag, _ in found} and "&lt;script&gt;" in page
-    assert not [value for _, attributes in found for key, value in attributes.items() if key in ("src", "href") and value[0] != "#"]
+    leads = [value for _, attributes in found for key, value in attributes.items() if key in ("src", "href")]
+    assert leads and {value[0] for value in leads} == {"#"}
     assert "verdicts moved" in page and "default-src &#39;none&#39;" not in page and "default-src 'none'" in page
 
 
@@ -524,18 +526,18 @@ listen()
 WILD = {  # what is handed in -> (its text, what must be said of it, at which check)
     "does not compile": (("server.c", "int main() { return x; }"), "'x' undeclared|‘x’ undeclared", "builds"),
     "builds without end": (("Makefile", "server:\n\tsleep 1000\n"), "still running after", "builds"),
-    "builds a bomb": (("Makefile", "server:\n\tfor i in `seq 3000`; do sleep 1000 & done; wait\n"), "processes: they were ended|fork",
-                      "builds"),
+    "builds a bomb": (("Makefile", "server:\n\tfor i in `seq 3000`; do sleep 1000 & done; wait\n"),
+                      "processes: they were ended|fork", "builds"),
     "builds 10 GB": (("Makefile", "server:\n\tfor i in `seq 400`; do head -c 25000000 /dev/zero > big$$i || exit 1; done\n"),
                      "No space", "builds"),
-    "talks without end": (("server.py", SERVER + "listener.listen()\nwhile True: os.write(2, b'x' * (1 << 20))"), "File too large|no answer|reset|ended",
-                          "answers"),
+    "talks without end": (("server.py", SERVER + "listener.listen()\nwhile True: os.write(2, b'x' * (1 << 20))"),
+                          "File too large|no answer|no verdict|reset|ended", "answers"),
     "eats memory": (("server.py", SERVER + "listener.listen()\nall = []\nwhile True: all.append(bytearray(1 << 24))"),
                     "MiB of memory: it was ended", "answers"),
     "forks": (("server.py", "import os, time\nfor _ in range(5000):\n  try: os.fork() or time.sleep(1000)\n  except OSError: pass\n"
                "time.sleep(1000)"), "processes: they were ended", "starts"),
-    "ignores SIGTERM": (("server.py", SERVER + "signal.signal(signal.SIGTERM, signal.SIG_IGN)\nlisten()"), "still running after",
-                        "stops"),
+    "ignores SIGTERM": (("server.py", SERVER + "signal.signal(signal.SIGTERM, signal.SIG_IGN)\nlisten()"),
+                        "still running after", "stops"),
     "sleeps": (("server.py", "import time; time.sleep(1000)"), "no socket of it listens", "starts"),
     "wrong now and then": (("server.py", SERVER + """
 count = 0
@@ -583,7 +585,8 @@ def test_nobody_outlives_the_check(tmp_path, can_grade):
 def test_interrupted_it_keeps_what_is_done_and_leaves_nothing(tmp_path, can_grade):
     done = student(tmp_path / "a", RIGHT)
     slow = student(tmp_path / "b", "import subprocess\nsubprocess.run(['sleep', '1000.001'])")
-    words = [ROOT / "lab", "grade", done, slow, "--jobs", "1", "--chapters", "01", "--only", "answers", "--out", tmp_path / "out"]
+    words = [ROOT / "lab", "grade", done, slow, "--jobs", "1", "--chapters", "01", "--only", "answers", "--out",
+             tmp_path / "out"]
     with subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         wait_until(lambda: running("1000.001"), 60, "it never comes to the second")
         process.send_signal(signal.SIGINT)
@@ -596,7 +599,8 @@ def test_interrupted_it_keeps_what_is_done_and_leaves_nothing(tmp_path, can_grad
 @pytest.mark.slow
 def test_a_verdict_that_moves_is_flagged(tmp_path, can_grade):
     """It answers rightly in every other start, by a coin: twenty of them do not all fall on the same side."""
-    folder = student(tmp_path / "her", SERVER + "import random\nif random.random() < 0.5:\n  def answer(data): return data\nlisten()")
+    coin = "import random\nif random.random() < 0.5:\n  def answer(data): return data\n"
+    folder = student(tmp_path / "her", SERVER + coin + "listen()")
     ended = grade(folder, "--chapters", "01", "--only", "answers", "--stability", "20", "--out", tmp_path / "out")
     result = json.loads((tmp_path / "out/her.json").read_text())
     rows = {row["id"]: row["runs"] for row in result["chapters"][0]["checks"]}
