@@ -21,6 +21,8 @@ from process import wait_until
 TICK = os.sysconf("SC_CLK_TCK")
 WRK = Path(__file__).with_name("wrk.lua")
 HERE = "127.0.0.1"
+MANY = 900  # connections from which on the kernel's share of each shows
+LOOKS, BETWEEN, SLACK = 40, 0.05, 100_000  # at the kernel's memory, seconds, and bytes that it may shrink between two
 PATIENCE = 20  # seconds until a mark of the load must have come, beyond those that it measures
 
 
@@ -60,14 +62,31 @@ def cpu(server):
 
 
 def memory(server, field="Pss"):
-    """Resident bytes of its processes; what several of them share is counted once, what it shares with programs of others
-    in part. "Pss_Anon": only what no file holds. proc(5), smaps_rollup"""
+    """Resident bytes of its processes; what several of them share is counted once, what it shares with programs of
+    others in part. "Pss_Anon": only what no file holds. proc(5), smaps_rollup"""
     total = 0
     for pid in server.processes():
         with contextlib.suppress(OSError):
             rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
             total += int(re.search(rf"^{field}: +(\d+) kB", rollup, re.MULTILINE)[1])
     return total * 1024
+
+
+def kernel_memory():
+    """Bytes that the kernel has for itself, on the whole machine. proc(5), meminfo"""
+    fields = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+    return sum(int(fields[name].split()[0]) for name in ("Slab", "KernelStack", "PageTables")) * 1024
+
+
+def settled_kernel_memory():
+    """The same, as soon as it no longer shrinks: what the server before has left is given back late."""
+    found = kernel_memory()
+    for _ in range(LOOKS):
+        time.sleep(BETWEEN)
+        before, found = found, kernel_memory()
+        if found >= before - SLACK:
+            break
+    return found
 
 
 def switches(server):
@@ -123,10 +142,12 @@ class Load:
     """bench/load on a server that runs; its marks come one by one."""
 
     def __init__(self, program, server, load, seconds, warm_up, cores):
-        where = ["--path", server.path] if server.path else ["--port", str(server.address[1])]
+        host, port = server.address if not server.path else ("", 0)
+        where = ["--path", server.path] if server.path else ["--host", host, "--port", str(port)]
         self.patience = PATIENCE + seconds + warm_up
         self.popen = subprocess.Popen(
-            [program, "--json", "--marks", *where, *words_of(load), "--seconds", str(seconds), "--warm-up", str(warm_up)],
+            [program, "--json", "--marks", *where, *words_of(load), "--seconds", str(seconds),
+             "--warm-up", str(warm_up)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0,
             preexec_fn=lambda: os.sched_setaffinity(0, cores.load))
         self.pid = self.popen.pid
@@ -142,7 +163,8 @@ class Load:
         if not select.select([self.popen.stdout], [], [], self.patience)[0]:
             raise Failed(f"the load says nothing for {self.patience:g} s")
         if self.popen.stdout.readline() != word.encode() + b"\n":
-            raise Failed(self.popen.stderr.read().decode(errors="replace").strip().removeprefix("load: ") or "the load failed")
+            said = self.popen.stderr.read().decode(errors="replace")
+            raise Failed(said.strip().removeprefix("load: ") or "the load failed")
 
     def report(self):
         said, complaint = self.popen.communicate(timeout=self.patience)
@@ -166,22 +188,39 @@ def loading(*words):
 
 
 def under_load(server, program, cell, seconds, warm_up, cores):
-    before = memory(server, "Pss_Anon")
+    connections = cell.load["connections"] + cell.load.get("idle", 0)
+    before, kernel = memory(server, "Pss_Anon"), settled_kernel_memory() if connections >= MANY else 0
     with loading(program, server, cell.load, seconds, warm_up, cores) as load:
         load.mark("begin")
         watch = Watch(server, load.pid, cores)
         load.mark("end")
         watch.stop()
         load.mark("open")
-        whole, after = memory(server), memory(server, "Pss_Anon")
+        whole, after, kernel = memory(server), memory(server, "Pss_Anon"), kernel_memory() - kernel
         found = load.report()
     result = {name: found[name] for name in ("messages_per_second", "p50_us", "p99_us", "p99_9_us")}
     result |= {"cpu_us": watch.used / found["answered"] * 1e6, "load_share": watch.load_used / seconds,
                "disturbed": watch.disturbed, "memory": whole}
-    connections = cell.load["connections"] + cell.load.get("idle", 0)
     if not cell.load.get("churn") and not cell.load.get("udp"):
         result["memory_per_connection"] = (after - before) / connections
+        if connections >= MANY:
+            result["kernel_per_connection"] = kernel / connections
     return result
+
+
+@contextlib.contextmanager
+def crowd(cell, build, cores, seconds):
+    """As many more processes of the server as the sweep wants beside the one that is measured, each on a loopback
+    address of its own and with all its connections open."""
+    load = {"connections": 1, "idle": cell.load["connections"] + cell.load.get("idle", 0) - 1}
+    with contextlib.ExitStack() as stack:
+        for number in range(cell.sweep.beside(cell.at)):
+            words = (*cell.sweep.words(cell.at), "--host", f"127.0.1.{number + 1}")
+            server = stack.enter_context(servers.running(cell.server, build, words, cores.server))
+            holding = stack.enter_context(loading(build / "bench" / "load", server, load, seconds, 0, cores))
+            for mark in ("begin", "end", "open"):  # where it waits until it is ended
+                holding.mark(mark)
+        yield
 
 
 # ---- calls
@@ -195,7 +234,8 @@ class Perf:
         (ours_out, self.enable), (self.done, ours_in) = os.pipe(), os.pipe()
         command = ["perf", "stat", "-x", ",", "-e", "raw_syscalls:sys_enter", "-o", str(self.file), "-D", "-1",
                    "--control", f"fd:{ours_out},{ours_in}", "-p", ",".join(map(str, server.processes()))]
-        self.popen = subprocess.Popen(command, pass_fds=(ours_out, ours_in), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        self.popen = subprocess.Popen(command, pass_fds=(ours_out, ours_in), stdout=subprocess.DEVNULL,
+                                      stderr=subprocess.PIPE)
         os.close(ours_out)
         os.close(ours_in)
         os.write(self.enable, b"enable\n")
@@ -276,9 +316,10 @@ def calls(server, program, cell, seconds, warm_up, cores, folder):
 def wrk(server, cell, seconds, cores, folder):
     page = folder / "page"
     page.write_bytes(servers.PAGE)
-    command = ["wrk", "-t1", f"-c{cell.load['connections']}", f"-d{max(1, round(seconds))}s", "--latency", "-s", str(WRK),
-               f"http://{HERE}:{server.address[1]}/page", "--", str(page)]
-    ran = subprocess.run(command, capture_output=True, text=True, preexec_fn=lambda: os.sched_setaffinity(0, cores.load))
+    command = ["wrk", "-t1", f"-c{cell.load['connections']}", f"-d{max(1, round(seconds))}s", "--latency",
+               "-s", str(WRK), f"http://{HERE}:{server.address[1]}/page", "--", str(page)]
+    ran = subprocess.run(command, capture_output=True, text=True,
+                         preexec_fn=lambda: os.sched_setaffinity(0, cores.load))
     if ran.returncode:
         raise Failed(f"wrk: {(ran.stderr or ran.stdout).strip().splitlines()[-1]}")
     found = json.loads(ran.stdout.splitlines()[-1])
@@ -309,6 +350,7 @@ def measure(cell, build, machine, seconds):
             servers.running(cell.server, build, cell.sweep.words(cell.at), cores.server) as server:
         if cell.server.transport == "http":
             return under_wrk(server, cell, seconds, cores, Path(folder))
-        if cell.sweep.once:
+        if cell.sweep.counts:
             return calls(server, program, cell, seconds, warm_up, cores, Path(folder))
-        return under_load(server, program, cell, seconds, warm_up, cores)
+        with crowd(cell, build, cores, seconds):
+            return under_load(server, program, cell, seconds, warm_up, cores)

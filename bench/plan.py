@@ -18,25 +18,41 @@ class Sweep:
     words: object = lambda n: ()
     who: tuple = servers.STREAM
     whole_machine: bool = False  # the server may use more than one core
-    once: bool = False  # counts, which rounds need not repeat
+    once: bool = False  # in the first round alone
+    counts: bool = False  # calls and switches instead of times
+    beside: object = lambda n: 0  # that many more processes of the server, each full of idle connections
 
+
+CROWD = 19000  # connections of one process, where it may have 20,000 descriptors
+
+SPARE = 32  # descriptors that a process has besides its connections
 
 SWEEPS = (
-    Sweep("connections", "active connections", (1, 10, 100, 1000), (1, 100), lambda n: {"connections": n}),
+    Sweep("connections", "active connections", (1, 10, 100, 1000), (1, 100), lambda n: {"connections": n},
+          who=(*servers.STREAM, *servers.LIBEVENT)),
     Sweep("idle", "idle connections beside 100 active ones", (900, 3000, 10000), (10000,),
           lambda n: {"connections": 100, "idle": n}),
+    Sweep("lone", "idle connections beside a single active one", (900, 9900), (),
+          lambda n: {"connections": 1, "idle": n},
+          who=tuple(one for one in servers.STREAM if one.name[:2] in ("04", "05", "06", "07"))),
+    Sweep("crowd", "connections in all, 19,000 in each process, 100 of them active", (19000, 38000, 76000), (),
+          lambda n: {"connections": 100, "idle": CROWD - 100}, once=True, beside=lambda n: n // CROWD - 1,
+          who=tuple(one for one in servers.STREAM if one.name[:2] in ("07", "12") or one.name == "06_epoll")),
     Sweep("size", "bytes in a message, 10 connections", (16, 1024, 16384, 131072, 1048576), (),
           lambda n: {"connections": 10, "size": n}),
-    Sweep("churn", "connections at a time, a message on each", (10,), (10,), lambda n: {"connections": n, "churn": True}),
-    Sweep("work", "µs of CPU time that each message takes", (0, 10, 50, 200, 1000), (1000,), lambda n: {"connections": 100},
-          lambda n: ("--work-us", str(n)), servers.WORKERS, whole_machine=True),
+    Sweep("churn", "connections at a time, a message on each", (10,), (10,),
+          lambda n: {"connections": n, "churn": True}),
+    Sweep("work", "µs of CPU time that each message takes", (0, 10, 50, 200, 1000), (1000,),
+          lambda n: {"connections": 100}, lambda n: ("--work-us", str(n)), servers.WORKERS, whole_machine=True),
     Sweep("http", "connections that ask for a file of 1 KiB", (100, 1000), (100,), lambda n: {"connections": n},
           who=servers.HTTP),
     Sweep("udp", "peers that send datagrams", (1, 10, 100), (), lambda n: {"connections": n, "udp": True},
           who=servers.DATAGRAM),
-    Sweep("unix", "bytes in a message, 4 connections", (64, 16384, 1048576), (), lambda n: {"connections": 4, "size": n},
+    Sweep("unix", "bytes in a message, 4 connections", (64, 16384, 1048576), (),
+          lambda n: {"connections": 4, "size": n},
           who=servers.PATHS),
-    Sweep("calls", "active connections", (1, 100), (100,), lambda n: {"connections": n}, once=True),
+    Sweep("calls", "active connections", (1, 100), (100,), lambda n: {"connections": n},
+          who=(*servers.STREAM, *servers.LIBEVENT), once=True, counts=True),
 )
 BY_NAME = {sweep.name: sweep for sweep in SWEEPS}
 
@@ -54,9 +70,9 @@ class Cell:
         return f"{self.sweep.name} {self.at}: {self.server.name}"
 
 
-def cells(wanted, who, build):
+def cells(wanted, who, build, descriptors):
     """({point: [cells]}, [left out: what, why]) for `wanted`, a list of (sweep, values of its number); only the servers
-    `who`, if that names any."""
+    `who`, if that names any. `descriptors`: as many as a process may have."""
     points, left_out = {}, {}
     for sweep, values in wanted:
         takers = [one for one in (who or sweep.who) if not who or fits(sweep, one)]
@@ -69,7 +85,9 @@ def cells(wanted, who, build):
                 total = load["connections"] + load.get("idle", 0)
                 if server.name in left_out:
                     continue
-                if reason := server.refuses(1 if load.get("churn") else total, load.get("size", 64)):
+                if total + SPARE > descriptors:
+                    left_out[f"{sweep.name} {at}"] = f"takes more descriptors than a process may have, {descriptors}"
+                elif reason := server.refuses(1 if load.get("churn") else total, load.get("size", 64)):
                     left_out[f"{server.name} at {sweep.name} {at}"] = reason
                 else:
                     points.setdefault((sweep.name, at), []).append(Cell(sweep, at, server, load))

@@ -23,6 +23,7 @@ METRICS = {  # name: (heading, factor, unit); less is better, but for messages_p
     "p99_9_us": ("p99.9", 1, "µs"),
     "memory": ("memory", 1e-6, "MB"),
     "memory_per_connection": ("a connection", 1e-3, "kB"),
+    "kernel_per_connection": ("a connection in the kernel", 1e-3, "kB"),
     "system_calls": ("system calls", 1, ""),
     "switches": ("switches", 1, ""),
 }
@@ -47,8 +48,8 @@ class Figure:
         return cls(statistics.median(values), min(values), max(values), len(values))
 
     def differs_from(self, other):
-        """A difference is one when the spreads do not overlap: less than that may be chance. From a single round nothing
-        can be told."""
+        """A difference is one when the spreads do not overlap: less than that may be chance. From a single round
+        nothing can be told."""
         return min(self.rounds, other.rounds) > 1 and (self.low > other.high or self.high < other.low)
 
 
@@ -125,7 +126,8 @@ class Results:
 
     def failures(self):
         """{(server, sweep, at): reason}"""
-        return {(one["server"], one["sweep"], one["at"]): one["failed"] for one in self.data["rounds"] if "failed" in one}
+        return {(one["server"], one["sweep"], one["at"]): one["failed"]
+                for one in self.data["rounds"] if "failed" in one}
 
     def disturbed(self):
         """(measurements above the bound, all that say how disturbed they were)."""
@@ -194,6 +196,12 @@ def asio_version():
 
 
 # ---- two runs
+
+
+def only_in(before, after):
+    """[(sweep, at, server)] of what `before` has figures of, and `after` has none."""
+    return [point for point in dict.fromkeys((one["sweep"], one["at"], one["server"]) for one in before.data["order"])
+            if before.rounds(*point) and not after.rounds(*point)]
 
 
 def compared(before, after):

@@ -1,53 +1,96 @@
-"""What the pictures say, in words, from the numbers themselves: in English and in Chinese. A difference that is not larger
-than the spread is said to be none."""
+"""What the pictures say, in words, from the numbers themselves, and what they do not: in English and in Chinese. A
+difference that is not larger than the spread is said to be none."""
 
 from tables import number
 
 FLOOR = "floor"
 WORDS = {
     "en": {
-        "none": "no difference larger than the spread", "times": "{0} times {1} ({2}–{3})",
-        "most": "At {at}, the least CPU time a message is that of {least} ({low} µs), the most that of {most} ({high} µs).",
+        "none": "no difference larger than the spread",
+        "most": "At {at} connections, the least CPU time a message is that of {least}, {low} µs, the most that of "
+                "{most}, {high} µs.",
+        "once": "There was one round, which tells no spread.",
         "bars": "Points are medians, bars the smallest and the largest round; what does not lie apart does not differ.",
-        "idle": "Beside {at} idle connections a message costs, in times of what it costs the same server beside none: {list}.",
+        "beside": "Beside {at} idle connections a message costs, in times of what it costs the same server beside "
+                  "none: {list}.",
         "memory": "A connection takes, in kB of the server's own memory, the kernel's not included: {list}.",
+        "kernel": "In kB of the kernel's memory, both its ends together: {list}.",
+        "crowd": "With {at} connections on the machine a message costs, in µs of CPU time: {list}.",
         "churn": "For each connection, opened, used once and closed, the server takes, in µs of CPU time: {list}.",
         "work": "Of messages that take {at} µs, the pool answers {ratio} as many as the loop alone.",
         "floor": "At {at} connections, in times of the bare loop: {list}.",
         "calls": "System calls a message at {at} connections, those that open them included: {list}.",
         "http": "A request for 1 KiB on {at} connections takes, in µs of the server's CPU time: {list}.",
         "size": "For a message of {at} bytes the server takes, in µs of CPU time: {list}.",
+        "udp": "With {at} peers a datagram takes, in µs of the server's CPU time: {list}.",
     },
     "zh": {
-        "none": "没有超出离散范围的差别", "times": "{1} 的 {0} 倍（{2}–{3}）",
-        "most": "{at} 时，每条消息用 CPU 时间最少的是 {least}（{low} µs），最多的是 {most}（{high} µs）。",
+        "none": "没有超出离散范围的差别",
+        "most": "{at} 个连接时，每条消息用 CPU 时间最少的是 {least}，{low} µs，最多的是 {most}，{high} µs。",
+        "once": "只有一轮，看不出离散范围。",
         "bars": "点是中位数，竖线是最小与最大的一轮；没有分开的，就没有差别。",
-        "idle": "旁边有 {at} 个空闲连接时，一条消息的代价是同一服务器旁边没有空闲连接时的几倍：{list}。",
+        "beside": "旁边有 {at} 个空闲连接时，一条消息的代价是同一服务器旁边没有空闲连接时的几倍：{list}。",
         "memory": "每个连接占用服务器自己的内存（不含内核的），单位 kB：{list}。",
+        "kernel": "占用内核的内存（连接的两端合计），单位 kB：{list}。",
+        "crowd": "机器上共有 {at} 个连接时，一条消息用的 CPU 时间，单位 µs：{list}。",
         "churn": "一个连接从打开、用一次到关闭，服务器用的 CPU 时间，单位 µs：{list}。",
         "work": "每条消息要 {at} µs 时，线程池答复的消息数与单独一个循环相比：{ratio} 倍。",
         "floor": "{at} 个连接时，是最简循环的几倍：{list}。",
         "calls": "{at} 个连接时每条消息的系统调用次数（包括打开连接的）：{list}。",
         "http": "{at} 个连接上，对 1 KiB 文件的一个请求，服务器用的 CPU 时间，单位 µs：{list}。",
         "size": "{at} 字节的一条消息，服务器用的 CPU 时间，单位 µs：{list}。",
+        "udp": "有 {at} 个对端时，一个数据报用的 CPU 时间，单位 µs：{list}。",
+    },
+}
+NOT = {  # what a picture does not show; {} are all that have nothing of their own
+    "en": {
+        "": "It does not show what a network adds: both sides are on one machine, over its loopback.",
+        "idle": "It does not show connections that are idle for a while only, nor what a timer costs that fires.",
+        "lone": "It does not show the usual case, in which several are ready at once and share each look.",
+        "size": "It does not show a slow reader: the load takes what comes at once.",
+        "churn": "It does not show the handshake's way through a network, nor TLS.",
+        "work": "It does not show work that waits, for a disk or another server: this work is all CPU time.",
+        "http": "It does not show what the three others do besides: TLS, HTTP/2, modules, configuration.",
+        "udp": "It does not show loss: a datagram that was lost would have failed the measurement.",
+        "calls": "It does not show what a call costs: that of one may be a hundred times that of another.",
+        "crowd": "It does not show a million: the same growth beyond is a calculation.",
+    },
+    "zh": {
+        "": "图中看不到网络带来的代价：两端在同一台机器上，中间是环回接口。",
+        "idle": "图中看不到只空闲一阵的连接，也看不到每个连接的定时器到期时的代价。",
+        "lone": "图中看不到通常的情形：几个连接同时就绪，一次查看由它们分摊。",
+        "size": "图中看不到读得慢的对端：压力发生器一来就读走。",
+        "churn": "图中看不到握手经过网络的路程，也没有 TLS。",
+        "work": "图中看不到要等待磁盘或别的服务器的工作：这里的工作全是 CPU 时间。",
+        "http": "图中看不到另外三个服务器还能做的事：TLS、HTTP/2、模块、配置。",
+        "udp": "图中看不到丢失：丢一个数据报，这次测量就算失败。",
+        "calls": "图中看不到一次调用的代价：一种调用可能是另一种的一百倍。",
+        "crowd": "图中看不到一百万：再往上，同样的增长只是计算。",
     },
 }
 
 
 def plain(figure, factor=1):
-    return f"{number(figure.median * factor)} ({number(figure.low * factor)}–{number(figure.high * factor)})"
+    """"9.8 (9.7–10)"; from one round, the number alone."""
+    text = number(figure.median * factor)
+    return text if figure.rounds == 1 else \
+        f"{text} ({number(figure.low * factor)}–{number(figure.high * factor)})"
 
 
 def each(results, metric, sweep, at, factor=1):
     """"07_reactor 9.8 (9.7–10), …" of those that have a figure, the least first."""
-    found = [(figure, server) for server in results.servers(sweep) if (figure := results.figure(metric, sweep, at, server))]
-    return ", ".join(f"{server} {plain(figure, factor)}" for figure, server in sorted(found, key=lambda one: one[0].median))
+    found = [(figure, server) for server in results.servers(sweep)
+             if (figure := results.figure(metric, sweep, at, server))]
+    return ", ".join(f"{server} {plain(figure, factor)}"
+                     for figure, server in sorted(found, key=lambda one: one[0].median))
 
 
 def ratio(figure, words):
     """The ratio with its spread; where that spread has 1 in it, that there is no difference."""
+    if figure.rounds == 1:
+        return f"{figure.median:.2f}"
     text = f"{figure.median:.2f} ({figure.low:.2f}–{figure.high:.2f})"
-    return text if figure.rounds > 1 and not figure.low <= 1 <= figure.high else f"{text}, {words['none']}"
+    return f"{text}, {words['none']}" if figure.low <= 1 <= figure.high else text
 
 
 def ratios(results, sweep, at, to, words):
@@ -71,13 +114,16 @@ def of_connections(results, at, words):
     return text + (" " + words["floor"].format(at=at, list=others) if others else "")
 
 
-def of_idle(results, at, words):
-    parts = []
-    if others := ratios(results, "idle", at, lambda server: ("connections", 100, server), words):
-        parts.append(words["idle"].format(at=f"{at:,}", list=others))
-    if memory := each(results, "memory_per_connection", "idle", at, 1e-3):
-        parts.append(words["memory"].format(list=memory))
-    return " ".join(parts)
+def of_memory(results, sweep, at, words):
+    lists = {name: each(results, f"{metric}_per_connection", sweep, at, 1e-3)
+             for name, metric in (("memory", "memory"), ("kernel", "kernel"))}
+    return [words[name].format(list=found) for name, found in lists.items() if found]
+
+
+def of_idle(results, sweep, at, words):
+    active = {"idle": 100, "lone": 1}[sweep]
+    others = ratios(results, sweep, at, lambda server: ("connections", active, server), words)
+    return [words["beside"].format(at=f"{at:,}", list=others)] if others else []
 
 
 def of_work(results, at, words):
@@ -91,12 +137,17 @@ def sentence(results, sweep, language="en", at=None):
     at = at or results.points(sweep)[-1]
     if sweep == "connections":
         text = of_connections(results, 100 if 100 in results.points(sweep) else at, words)
-    elif sweep == "idle":
-        text = of_idle(results, at, words)
+    elif sweep in ("idle", "lone"):
+        text = " ".join(of_idle(results, sweep, at, words) + of_memory(results, sweep, at, words) * (sweep == "idle"))
+    elif sweep == "crowd":
+        text = " ".join([words["crowd"].format(at=f"{at:,}", list=each(results, "cpu_us", sweep, at)),
+                         *of_memory(results, sweep, at, words)])
     elif sweep == "work":
         text = of_work(results, at, words)
     elif sweep == "calls":
         text = words["calls"].format(at=at, list=each(results, "system_calls", sweep, at))
     else:
         text = words.get(sweep, words["size"]).format(at=at, list=each(results, "cpu_us", sweep, at))
-    return f"{text} {words['bars']}".strip()
+    bars = words["bars"] if len({one["round"] for one in results.data["rounds"] if one["sweep"] == sweep}) > 1 \
+        else words["once"]
+    return " ".join(part for part in (text, NOT[language].get(sweep, NOT[language][""]), bars) if part)

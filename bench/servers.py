@@ -1,5 +1,5 @@
-"""Who is measured: the chapters' servers, the bare loop, and what a user would otherwise pick. Where each is found, what
-it cannot do, and how it is started."""
+"""Who is measured: the chapters' servers, the bare loop, and what a user would otherwise pick. Where each is found,
+what it cannot do, and how it is started."""
 
 import contextlib
 import http.client
@@ -20,6 +20,7 @@ from process import Process, Server, wait_until
 PATIENCE = 5.0  # seconds until a server must be ready
 PAGE = bytes(range(256)) * 4  # 1 KiB: the file that the HTTP servers are asked for
 NO_LIMIT = 10**6
+MANY = 4000  # processes or threads that one server may have here
 
 
 @dataclass(frozen=True)
@@ -48,21 +49,26 @@ class Contestant:
 
 def chapter(words, most=NO_LIMIT):
     name, *rest = shlex.split(words)
-    found = find(name)
+    try:
+        found = find(name)
+    except ValueError:
+        raise LookupError(f"'{name}' is no server, or more than one") from None
     return Contestant(" ".join([found.name, *rest]), f"{found.name}/server", tuple(rest), found.transport, most)
 
 
 PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
-STREAM = (chapter("01", 1), chapter("02", 1000), chapter("03", 1000), chapter("04", 1000), chapter("05"), chapter("06"),
+STREAM = (chapter("01", 1), chapter("02", MANY), chapter("03", MANY), chapter("04", 1000), chapter("05"), chapter("06"),
           chapter("06 --trigger edge"), chapter("07"), chapter("08"), chapter("12"),
           Contestant("floor", "bench/floor", largest=16384),
           Contestant("libuv", "bench/peers/libuv"), Contestant("asio", "bench/peers/asio"))
+LIBEVENT = (Contestant("libevent", "bench/peers/libevent"),
+            Contestant("floor_libevent", "bench/peers/floor_libevent", largest=16384))
 WORKERS = (chapter("08"), Contestant("loop_work", "bench/loop_work"))
 HTTP = (chapter("11"), *(Contestant(name, transport="http") for name in ("nginx", "lighttpd", "h2o")))
 DATAGRAM = (chapter("09"), Contestant("floor_udp", "bench/floor_udp", transport="udp"),
             Contestant("floor_udp --batch 16", "bench/floor_udp", ("--batch", "16"), "udp"))
-PATHS = (chapter("03", 1000), chapter("10", 1000))
-KNOWN = {one.name: one for one in (*STREAM, *WORKERS, *HTTP, *DATAGRAM, *PATHS)}
+PATHS = (chapter("03", MANY), chapter("10", MANY))
+KNOWN = {one.name: one for one in (*STREAM, *LIBEVENT, *WORKERS, *HTTP, *DATAGRAM, *PATHS)}
 
 
 def named(words, build):
@@ -83,7 +89,7 @@ def named(words, build):
 
 @contextlib.contextmanager
 def running(contestant, build, words, cores):
-    """The server, ready, on these cores, with more words for it; `address` is what to connect to. It is no more when
+    """The server, ready, on these cores, with more words for it; `address` is where it listens. It is no more when
     the block ends. Raises Failed when it does not get ready."""
     before = os.sched_getaffinity(0)
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
@@ -118,7 +124,8 @@ def start(contestant, build, words, folder):
 NGINX = """daemon off; worker_processes 1; worker_rlimit_nofile 20000; pid {folder}/pid; error_log {folder}/errors;
 events {{ worker_connections 16000; }}
 http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000000; default_type text/plain;
-  open_file_cache max=100; open_file_cache_valid 1s; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
+  open_file_cache max=100; open_file_cache_valid 1s;
+  client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
   fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
   server {{ listen 127.0.0.1:{port} backlog=4096; root {folder}; }} }}
 """

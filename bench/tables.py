@@ -8,11 +8,15 @@ from results import METRICS
 
 console = Console(highlight=False, soft_wrap=True)
 MAIN = ("messages_per_second", "cpu_us", "p50_us", "p99_us", "p99_9_us", "memory")
-OF_SWEEP = {"connections": ("cpu_us", "messages_per_second"), "idle": ("cpu_us", "memory_per_connection"),
+OF_SWEEP = {"connections": ("cpu_us", "messages_per_second"),
+            "idle": ("cpu_us", "memory_per_connection", "kernel_per_connection"),
+            "lone": ("cpu_us", "messages_per_second"),
+            "crowd": ("cpu_us", "memory_per_connection", "kernel_per_connection"),
             "size": ("cpu_us", "messages_per_second"), "churn": ("messages_per_second", "cpu_us"),
             "work": ("messages_per_second", "cpu_us"), "http": ("cpu_us", "messages_per_second", "p99_us"),
             "udp": ("cpu_us", "messages_per_second"), "unix": ("cpu_us", "messages_per_second"),
             "calls": ("system_calls", "switches")}
+WIDE = 1000  # columns: no table is wider
 LOAD_LIMIT = 0.95  # of a core: above this, the rate is the load's and not the server's
 
 
@@ -22,13 +26,14 @@ def number(value):
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def cell(figure, metric):
+def cell(figure, metric, spread=True):
     if not figure:
         return "–"
     factor = METRICS[metric][1]
     text = number(figure.median * factor)
-    return text if figure.rounds == 1 else \
-        f"{text} [dim]({number(figure.low * factor)}–{number(figure.high * factor)})[/]"
+    if figure.rounds == 1 or not spread:
+        return text
+    return f"{text} [dim]({number(figure.low * factor)}–{number(figure.high * factor)})[/]"
 
 
 def heading(metric):
@@ -37,11 +42,22 @@ def heading(metric):
 
 
 def grid(title, columns):
-    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    table.add_column("server")
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
+    table.add_column("server", no_wrap=True)
     for column in columns:
         table.add_column(column, justify="right")
     return table
+
+
+def put(title, columns, rows):
+    """A table of figures; without their spread where the terminal is too narrow for it."""
+    for spread in (True, False):
+        table = grid(title, columns)
+        for server, figures in rows:
+            table.add_row(server, *(cell(figure, metric, spread) for figure, metric in figures))
+        if console.measure(table, options=console.options.update(max_width=WIDE)).maximum <= console.width:
+            break
+    console.print(table)
 
 
 def show(results):
@@ -49,20 +65,18 @@ def show(results):
     for sweep in results.sweeps():
         points = results.points(sweep)
         for metric in OF_SWEEP[sweep]:
-            table = grid(f"\n[bold]{sweep}[/]: {heading(metric)}, by {plan.BY_NAME[sweep].axis}", map(str, points))
-            for server in results.servers(sweep):
-                table.add_row(server, *(cell(results.figure(metric, sweep, at, server), metric) for at in points))
-            console.print(table)
+            put(f"\n[bold]{sweep}[/]: {heading(metric)}, by {plan.BY_NAME[sweep].axis}", [f"{at:,}" for at in points],
+                [(server, [(results.figure(metric, sweep, at, server), metric) for at in points])
+                 for server in results.servers(sweep)])
         if sweep == "connections":
             show_one_point(results, 100 if 100 in points else points[-1])
     remarks(results)
 
 
 def show_one_point(results, at):
-    table = grid(f"\n[bold]{at} connections[/]", map(heading, MAIN))
-    for server in results.servers("connections"):
-        table.add_row(server, *(cell(results.figure(metric, "connections", at, server), metric) for metric in MAIN))
-    console.print(table)
+    put(f"\n[bold]{at} connections[/]", [heading(metric) for metric in MAIN],
+        [(server, [(results.figure(metric, "connections", at, server), metric) for metric in MAIN])
+         for server in results.servers("connections")])
 
 
 def remarks(results):
@@ -70,22 +84,31 @@ def remarks(results):
     disturbed, measured = results.disturbed()
     console.print(f"\nMedians of up to {1 + max((one['round'] for one in data['rounds']), default=0)} rounds "
                   "(the smallest – the largest). A difference below that spread is none.")
-    console.print(f"{disturbed} of {measured} measurements were disturbed: others had more than {data['calm']:.0%} of the cores.")
+    console.print(f"{disturbed} of {measured} measurements were disturbed: others had more than {data['calm']:.0%} of "
+                  "the cores.")
     limited = sorted({one["server"] for one in data["rounds"] if one.get("load_share", 0) > LOAD_LIMIT})
     if limited:
-        console.print(f"Of {', '.join(limited)} some rates are the load's limit, not the server's; CPU a message is not.")
+        console.print(f"Of {', '.join(limited)} some rates are the load's limit, not the server's; "
+                      "CPU a message is not.")
     if data["cores"]["server"] == data["cores"]["load"]:
         console.print("[bold]One core for server and load: rates and latencies are those of both.[/]")
+    reasons = {}
     for one in data["left_out"]:
-        console.print(f"[dim]left out: {one['what']}: {one['why']}[/]")
+        who, _, where = one["what"].partition(" at ")
+        reasons.setdefault((who, one["why"]), []).append(where)
+    for (who, why), where in reasons.items():
+        places = f", at {', '.join(where)}" if any(where) else ""
+        console.print(f"[dim]left out: {who}: {why}{places}[/]")
 
 
 def compare(before, after):
-    """What differs by more than the spread, and how much of the rest does not. Returns 1 when something got worse."""
+    """What differs by more than the spread, and how much of the rest does not. Returns 1 when something got worse, or
+    failed."""
     import results
 
     found = results.compared(before, after)
-    table = grid(f"[bold]{before.data['name']} → {after.data['name']}[/]", ("sweep", "at", "what", "before", "after", ""))
+    table = grid(f"[bold]{before.data['name']} → {after.data['name']}[/]",
+                 ("sweep", "at", "what", "before", "after", ""))
     same, worse, better = 0, 0, 0
     for metric, sweep, at, server, one, other in found:
         if not other.differs_from(one):
@@ -98,10 +121,17 @@ def compare(before, after):
                       f"[{'red' if is_worse else 'green'}]{change} {'worse' if is_worse else 'better'}[/]")
     if worse + better:
         console.print(table)
+    failed = after.failures()
+    for (server, sweep, at), reason in failed.items():
+        console.print(f"{server} failed at {sweep} {at}: {reason}")
+    lost = [f"{server} at {sweep} {at}" for sweep, at, server in results.only_in(before, after)
+            if (server, sweep, at) not in failed]
+    if lost:
+        console.print(f"In {before.data['name']} alone, not compared: {', '.join(lost)}.")
     console.print(f"{worse} worse, {better} better, {same} without a difference that is larger than the spread; "
                   f"{len(found)} compared.")
     if before.data["machine"] != after.data["machine"] | {"load_average": before.data["machine"].get("load_average")}:
         console.print("The machines differ: " + ", ".join(
             f"{key}: {before.data['machine'].get(key)} → {value}" for key, value in after.data["machine"].items()
             if key != "load_average" and before.data["machine"].get(key) != value))
-    return 1 if worse else 0
+    return 1 if worse or failed else 0

@@ -4,6 +4,7 @@ It is ready when a socket of its process tree listens. It may print what it like
 does, the check that judges it comes to an end, and nothing of it is left.
 """
 
+import contextlib
 import os
 import re
 import signal
@@ -15,9 +16,10 @@ from pathlib import Path
 import network
 from check import CannotTell, Failed
 from datagram import DatagramPeer, DatagramSubject
+from http_contract import Site
 from http_peer import HttpPeer
 from journal import journal
-from listening import listening, tree
+from listening import listening, parent, tree
 from process import POLL, READY, Process, Server, members, send
 from subject import ServerSubject
 
@@ -75,12 +77,33 @@ class Stranger(Process):
             self.drain.thread.join(0.5)  # what it has printed last
         return code
 
+    def zombies(self):
+        """Those that it has to bury: an orphan comes to us, as it comes to init, and is no business of the server's."""
+        ours = [pid for pid in Process.zombies(self) if parent(pid) == os.getpid()]
+        for pid in ours:
+            os.waitpid(pid, os.WNOHANG)
+        return [pid for pid in Process.zombies(self) if pid not in ours]
+
     def kill(self):
         for pid in set(tree(self.pid)) - {self.pid}:  # who has left its session
             send(pid, signal.SIGKILL)
         for pid in self.processes():
             send(pid, signal.SIGKILL)
         self.popen.wait()
+
+
+class Starting(Stranger):
+    """One that is to come to its end by itself, which takes an interpreter on a busy machine its time."""
+
+    def wait(self, patience):
+        begin, last = time.monotonic(), None
+        while self.alive() and time.monotonic() < begin + patience + BEGINS:
+            if (now := activity(tree(self.pid))) == last:
+                break
+            last = now
+            with contextlib.suppress(Failed):
+                Stranger.wait(self, RESTS)
+        return Stranger.wait(self, max(0.0, begin + patience - time.monotonic()))
 
 
 class AnyServer(Stranger, Server):
@@ -177,31 +200,43 @@ def same_place(found, place):
     return found[1] == place if isinstance(place, int) else os.path.basename(found) == os.path.basename(place)
 
 
+def told(command):
+    """Whether a command says where the server is to be."""
+    return any(re.search(r"{port}|{path}|@{name}", word) for word in command)
+
+
 class AnySubject(ServerSubject):
     """A server that a check starts as often as it likes, told where to be by {port}, {path} or @{name} in its command,
     or else always in the same place: then each start has a network of its own, if this machine grants one."""
 
-    def __init__(self, command, chapter, patience, port=None, fault_library=None, trace=()):
+    def __init__(self, command, chapter, patience, port=None, fault_library=None, trace=(), sandbox=None):
+        self.sandbox = sandbox  # where it runs, if it is not trusted
         ServerSubject.__init__(self, command, chapter.capabilities, patience, fault_library)
         self.kind = {"http": "tcp"}.get(chapter.transport, chapter.transport)
-        self.told = any(re.search(r"{port}|{path}|@{name}", word) for word in command)
+        self.told = told(command)
+        self.abstract = any("@{name}" in word for word in command)
         self.port = port or chapter.port
         self.expected = port  # where it must be, though it is not told
         self.trace = trace  # words before its command
         self.home = self.folder() if self.kind == "unix" and not self.told else None
-        if chapter.transport == "http":
-            self.peer = HttpPeer
 
     @property
     def transport(self):
         return self.kind
+
+    def folder(self):
+        folder = super().folder()
+        if self.sandbox:  # another user writes in it
+            folder.chmod(0o777)
+        return folder
 
     def anywhere(self):
         return self.somewhere()
 
     def somewhere(self):
         if self.kind == "unix":
-            return super().somewhere() if self.told else None
+            folder = self.folder() if self.told else None
+            return folder and (f"@{folder.name}" if self.abstract else str(folder / "serv.socket"))
         if network.renew():
             return self.port
         return network.port_of_ours(self.kind) if self.told else self.port
@@ -214,7 +249,7 @@ class AnySubject(ServerSubject):
         place = self.anywhere() if place is None else place
         try:
             server = AnyServer([*self.trace, *self.command_for(place)], self.patience, self.kind, self.place_of(place),
-                               cwd=self.home, **rest)
+                               cwd=self.home, sandbox=self.sandbox, **rest)
         except Failed as failure:
             if hasattr(failure, "server"):
                 self.clears(failure.server)
@@ -224,7 +259,29 @@ class AnySubject(ServerSubject):
         return self.clears(server)
 
     def run(self, place, **rest):
-        return self.clears(Stranger([*self.trace, *self.command_for(place)], cwd=self.home, **rest))
+        return self.clears(Starting([*self.trace, *self.command_for(place)], cwd=self.home, sandbox=self.sandbox,
+                                    **rest))
+
+
+class AnyHttpSubject(Site, AnySubject):
+    """A server that is told by {root} which folder it serves."""
+
+    peer = HttpPeer
+
+    def __init__(self, *rest):
+        AnySubject.__init__(self, *rest)
+        self.served = None  # the root, as soon as there is one
+
+    def command_for(self, place):
+        if any("{root}" in word for word in self.command) and not self.served:
+            self.served = self.root()
+        return [word.replace("{root}", str(self.served)) for word in AnySubject.command_for(self, place)]
+
+    def site(self, root=None):
+        if not any("{root}" in word for word in self.command):
+            raise CannotTell("no {root} in its command: which folder it serves is not known")
+        self.served = root
+        return self.start()
 
 
 class AnyDatagramSubject(AnySubject, DatagramSubject):
@@ -247,6 +304,9 @@ class RunningServer:
     def alive(self):
         return True  # whoever is told so asks it something, too
 
+    def waited(self):
+        return 0.0  # which is not known
+
     def __getattr__(self, name):
         raise CannotTell("the server runs already: it is neither started, signalled nor looked into")
 
@@ -268,6 +328,10 @@ class RunningSubject(AnySubject):
         raise CannotTell("the server runs already: it is not started")
 
     run = start_with_fault = start_deaf = lambda self, *_: self.somewhere()
+
+
+class RunningHttpSubject(RunningSubject, AnyHttpSubject):
+    pass
 
 
 class RunningDatagramSubject(RunningSubject, AnyDatagramSubject):

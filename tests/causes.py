@@ -5,6 +5,7 @@ the others guessed from what the check said. The verdict is never touched: it co
 import dataclasses
 import os
 import re
+import stat
 import subprocess
 import tempfile
 from dataclasses import dataclass, field
@@ -19,7 +20,9 @@ CALLS = ("read,readv,recvfrom,recvmsg,write,writev,sendto,sendmsg,accept,accept4
 LINE = re.compile(r"(\d+) +(\w+)\((.*?)\) += (-?\d+|0x[0-9a-f]+|\?)(?:<[^>]*>+)?(?: (E[A-Z0-9]+))?")
 UNFINISHED = re.compile(r"(\d+) +((\w+)\(.*) <unfinished \.\.\.>")
 RESUMED = re.compile(r"(\d+) +<\.\.\. (\w+) resumed>(.*)")
-MOST = 200_000  # lines of a trace that are looked at
+TIMED = re.compile(r"(\d+ +)(\d+\.\d+) (.*?)(?: <(\d+\.\d+)>)?$")
+SOON = 0.05  # seconds that a line of the trace may be late; the processes are looked at for longer before their end
+MOST, MOST_BYTES = 200_000, 1 << 25  # lines of a trace that are looked at, and characters
 READS, WRITES = {"read", "readv", "recvfrom", "recvmsg"}, {"write", "writev", "sendto", "sendmsg"}
 PATIENCE = 1.0  # seconds: the traced run need not wait long for what does not come
 
@@ -42,6 +45,18 @@ class Call:
         """How many bytes were asked for."""
         found = re.search(r", (\d+)(?:, \w+(?:, NULL, 0)?)?$", self.args)
         return int(found[1]) if found else 0
+
+
+def until(lines, failed_at):
+    """A trace up to the failure, without its times: what our clearing up makes a server do says nothing of it."""
+    found, end = [], failed_at + SOON if failed_at else float("inf")
+    for timed in filter(None, map(TIMED.match, lines)):
+        begin, lasted = float(timed[2]), float(timed[4] or 0)
+        if begin + lasted > end and begin < end:  # it waited in this call
+            found.append(f"{timed[1]}{timed[3].partition(') = ')[0].rstrip()} <unfinished ...>")
+        elif begin < end:
+            found.append(timed[1] + timed[3])
+    return found
 
 
 def parse(lines):
@@ -110,8 +125,21 @@ class Evidence:
                 return True
         return False
 
+    def forgets_the_rest(self):
+        """write took less than it was given, and the next one was given what the next read had brought, and no more."""
+        for calls in self.on_connections():
+            rest, read = 0, 0
+            for call in calls:
+                if call.name in READS:
+                    read += max(call.result or 0, 0)
+                elif call.name in WRITES:
+                    if rest and call.asked == read:
+                        return True
+                    rest, read = call.asked - max(call.result or 0, 0), 0
+        return False
+
     def closed_while_pending(self):
-        """The same, and the end of file had come before."""
+        """The end of file came while it owed bytes, and it closed."""
         for calls in self.on_connections():
             ended = next((i for i, call in enumerate(calls) if call.name in READS and call.result == 0), None)
             if ended is not None and any(call.name == "close" for call in calls[ended:ended + 3]):
@@ -143,7 +171,13 @@ class Evidence:
         return self.any(r"EPOLLET")
 
     def edge_listener(self):
-        return self.any(r"epoll_ctl\(.*EPOLL_CTL_ADD, \d+<(?:TCP|UNIX)[^>]*:\d+\]>, .*EPOLLET") or self.edge()
+        """The listener is watched edge-triggered, and it waited again before accept had said that there is nobody."""
+        calls = self.of("accept", "accept4", "epoll_wait", "epoll_pwait")
+        return (self.any(r"epoll_ctl\(.*EPOLL_CTL_ADD, \d+<(?:TCP|UNIX)[^>]*\]>, .*EPOLLET")
+                and bool(calls) and calls[-1].name.startswith("epoll") and not any(call.error == "EAGAIN" for call in calls))
+
+    def small_backlog(self):
+        return any(int(call.args.rpartition(",")[2]) < 100 for call in self.of("listen"))
 
     def killed_in_a_connection(self, name):
         """Whether the signal killed a process that had written to a connection."""
@@ -159,6 +193,15 @@ class Evidence:
 
     def blocked_in(self, *names):
         return any(call.result is None and call.name in names and call.descriptor for call in self.calls)
+
+    def waits_for_a_lock(self):
+        return any(call.result is None and call.name == "futex" for call in self.calls)
+
+    def shared_connection(self):
+        """Two threads read from one connection, and nobody from another."""
+        readers = [{call.pid for call in calls if call.name in READS} for calls in self.on_connections()]
+        accepted = sum((call.result or 0) > 0 for call in self.of("accept", "accept4"))
+        return self.threads() and any(len(pids) > 1 for pids in readers) and sum(map(bool, readers)) < accepted
 
     def handled_late(self):
         """The handler for SIGCHLD was installed after the first child had been made."""
@@ -177,10 +220,18 @@ class Evidence:
     def expected(self):
         return bytes.fromhex(self.verdict.differs.get("expected", ""))
 
-    def at(self, data):
-        """The byte of `data` that differs first, or -1."""
-        where = self.verdict.differs.get("at", 0) - self.verdict.differs.get("begin", 0)
-        return data[where] if self.verdict.differs and where < len(data) else -1
+    @property
+    def where(self):
+        return self.verdict.differs.get("at", 0) - self.verdict.differs.get("begin", 0)
+
+    def got_at(self):
+        """What came from the first byte on that differs."""
+        return self.got()[self.where:]
+
+    def only_beyond_ascii(self):
+        """Whether all that differs is beyond ASCII, and differs as two cases of a letter do in Latin-1."""
+        wrong = [(got, wanted) for got, wanted in zip(self.got(), self.expected()) if got != wanted]
+        return bool(wrong) and all(wanted >= 128 and got ^ wanted == 0x20 for got, wanted in wrong)
 
 
 @dataclass(frozen=True)
@@ -216,8 +267,11 @@ def cause_list():
         # bytes
         Cause("echoes", "It sends back what came as it came: nothing is made upper case.", "", None,
               lambda e: bool(e.got()) and e.got() != e.expected() and e.got().upper() == e.expected()),
+        Cause("takes-bytes-for-text", "It takes the bytes for text: not every byte is part of a character, one character "
+              "may come in two pieces, and some have an upper case of another length. Leave the bytes what they are.", "", None,
+              lambda e: "UnicodeDecodeError" in e.verdict.said or e.got_at().startswith("\ufffd".encode())),
         Cause("beyond-ascii", "It changes bytes beyond ASCII: toupper() under a locale, or Latin-1 by hand. Only a-z change.",
-              "", None, lambda e: e.at(e.expected()) >= 128),
+              "", None, lambda e: e.only_beyond_ascii()),
         Cause("constant-length", "write is given the size of the buffer, and not the number of bytes that read returned.",
               "", lambda e: e.constant_length() and (e.verdict.differs or e.said("more came"))),
         Cause("stops-at-nul", "It takes what it read for a C string: the answer ends before the first NUL (strlen, %s).",
@@ -226,13 +280,13 @@ def cause_list():
               "any-split", None, lambda e: bool(e.verdict.differs)),
         Cause("waits-for-newline", "It answers whole lines only: what follows the last newline is lost.", "any-split", None,
               says("closed|no answer")),
-        Cause("never-watches-connections", "select is told of no connection: its first argument must be the highest descriptor "
-              "plus one, and grow.", "answers", lambda e: e.of("select", "pselect6") and e.of("accept", "accept4")
-              and not any(c.name in READS and c.descriptor for c in e.calls)),
         Cause("accept-blocks", "It waits in accept for another client, while one that it has waits for an answer: the listener "
               "must not block, or accept once for each readiness.", "answers",
               lambda e: e.blocked_in("accept", "accept4") and e.of("poll", "ppoll", "select", "pselect6", "epoll_wait",
                                                                     "epoll_pwait")),
+        Cause("never-watches-connections", "select is told of no connection: its first argument must be the highest "
+              "descriptor plus one, and grow.", "answers", lambda e: e.of("select", "pselect6") and e.of("accept", "accept4")
+              and not any(c.name in READS and c.descriptor for c in e.calls)),
         Cause("never-reads", "It accepts a client and never reads from it.", "answers",
               lambda e: e.of("accept", "accept4") and not any(c.name in READS and c.descriptor for c in e.calls)),
         Cause("never-answers", "It reads what came, and no write of it follows.", "answers udp-answers",
@@ -242,8 +296,9 @@ def cause_list():
         # the end of a connection
         Cause("edge-reads-once", "Edge-triggered, it does not read until EAGAIN: epoll tells of a change once.",
               "byte-and-end much-at-once any-split end-of-file", lambda e: e.edge()),
-        Cause("threads-share-a-variable", "Every thread is given the address of one variable, which the next client changes: two "
-              "threads serve one descriptor.", "byte-and-end silent-client burst", lambda e: e.threads()),
+        Cause("threads-share-a-variable", "Every thread is given the address of one variable, which the next client "
+              "changes: two threads serve one descriptor.", "byte-and-end silent-client burst",
+              lambda e: e.shared_connection(), lambda e: "data race" in e.verdict.message + e.verdict.said),
         Cause("parent-keeps-connection", "The parent does not close its copy of the connection after fork: the client never sees "
               "the end.", "end-of-file", lambda e: e.forks()),
         Cause("ignores-end-of-file", "read returned 0, which is the end of file, and the loop went on.", "end-of-file rests",
@@ -251,13 +306,15 @@ def cause_list():
         Cause("end-before-answer", "It looks for the end of file before it answers what came with it.", "byte-and-end", None,
               says("closed")),
         Cause("closes-with-output-pending", "The end of file came while it still owed bytes, and it closed: they are lost.",
-              "owed-at-end slow-reader", lambda e: e.closed_while_pending(), says("closed|reset")),
+              "owed-at-end slow-reader",
+              lambda e: not e.verdict.differs and not e.forgets_the_rest() and e.closed_while_pending(),
+              lambda e: e.said("closed|reset") and not e.forgets_the_rest()),
         Cause("answers-part-of-a-read", "It answers only a part of what it has read: the rest never follows.", "much-at-once "
               "slow-reader", lambda e: e.answers_less()),
         Cause("reads-without-bound", "It reads on from a client that does not read its answers, and keeps all in memory: stop "
               "reading while much is pending.", "peer-not-reading stuck-memory crumbs-memory", None, says("took|memory")),
         Cause("lock-held-while-writing", "It holds a lock that all clients need while it waits in write.", "peer-not-reading",
-              lambda e: e.threads() and e.blocked_in(*WRITES)),
+              lambda e: e.threads() and e.blocked_in(*WRITES) and e.waits_for_a_lock()),
         Cause("blocks-in-write", "It waits in write for a client that does not read, and with it wait all others: connections "
               "must not block.", "peer-not-reading", lambda e: e.blocked_in(*WRITES)),
         Cause("short-write", "write took less than it was given (or EAGAIN: nothing), and the rest was never sent.",
@@ -265,7 +322,7 @@ def cause_list():
               lambda e: not e.said("took|no answer.*got b'WHAT|WHAT ABOUT")),
         # clients that leave
         Cause("one-client-only", "accept is called once, outside the loop: nobody is served after the first client.",
-              "next-client", None, says("no answer|closed|connect")),
+              "next-client", lambda e: len(e.of("accept", "accept4")) == 1, says("no answer|closed|connect|reset")),
         Cause("ends-at-reset", "It takes one client's reset (ECONNRESET) for its own failure, and ends.", "reset",
               lambda e: e.any("ECONNRESET"), says("connect|reset")),
         Cause("spins-on-hangup", "A connection that has hung up is reported again and again, and it does not look: POLLHUP and "
@@ -280,6 +337,8 @@ def cause_list():
               lambda e: e.said("no answer") and not e.said("took")),
         Cause("edge-accepts-once", "Edge-triggered, it does not accept until EAGAIN: clients that come together are one piece of "
               "news.", "burst thousand", lambda e: e.edge_listener()),
+        Cause("backlog-too-small", "listen was given room for a few clients only: who comes while the program is busy is "
+              "not even connected.", "burst thousand", lambda e: e.said("cannot connect.*timed out") and e.small_backlog()),
         Cause("table-too-small", "It has room for fewer clients.", "burst thousand ten-thousand", None, lambda e: True),
         Cause("stays-with-one", "It stays with a connection for as long as more comes: one that streams starves the others.",
               "fair", None, lambda e: True),
@@ -304,8 +363,8 @@ def cause_list():
         Cause("memory-leak", "Memory only grows: what is allocated for a client is not freed.",
               "leaves-nothing udp-leaves-nothing", None, says("KiB of memory")),
         # when something runs out
-        Cause("exits-on-emfile", "It takes EMFILE, out of descriptors, for its own end.", "out-of-descriptors", None,
-              says("the server ended")),
+        Cause("exits-on-emfile", "It takes EMFILE, out of descriptors, for its own end.", "out-of-descriptors",
+              lambda e: e.any("EMFILE") and e.exit() is not None, lambda e: e.exit() is not None),
         Cause("spins-on-emfile", "Out of descriptors, accept is tried again and again without a pause.", "out-of-descriptors",
               None, says("it spins")),
         Cause("listener-gone", "Out of descriptors, it stops watching the listener, and never comes back to it.",
@@ -378,6 +437,17 @@ def may_trace():
     return "" if tried.returncode == 0 else "tracing is not allowed here: causes are guesses"
 
 
+def read_trace(file):
+    """The lines of a trace. The program that was traced may have put a pipe, or a link, in its place."""
+    try:
+        with open(os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), errors="replace") as trace:
+            if stat.S_ISREG(os.fstat(trace.fileno()).st_mode):
+                return trace.read(MOST_BYTES).splitlines()[:MOST]
+    except OSError:
+        pass
+    return []
+
+
 def of(failed, verdicts, subject_maker, terms, options):
     """({check: its cause}, what this machine could not do). Runs the failed checks again, traced, where that can be."""
     reason = "a server that runs already is not traced: causes are guesses" if options.address else may_trace()
@@ -385,19 +455,20 @@ def of(failed, verdicts, subject_maker, terms, options):
     if not reason:
         with tempfile.TemporaryDirectory() as folder:
             os.chmod(folder, 0o777)
-            again = [dataclasses.replace(check, needs="") for check in failed if "processes" not in verdicts[check.id].facts]
+            again = [dataclasses.replace(check, needs="") for check in failed
+                     if not {"processes", "memory"} & set(verdicts[check.id].facts)]
 
             def make(check):
-                words = ["strace", "-D", "-f", "-yy", "-qq", "-s", "32", "-A", "-o", f"{folder}/{check.id}", "-e", f"trace={CALLS}"]
+                words = ["strace", "-D", "-f", "-yy", "-qq", "-s", "32", "-ttt", "-T", "-e", f"trace={CALLS}", "-A", "-o",
+                         f"{folder}/{check.id}"]
                 subject = subject_maker(words)(check)
                 subject.patience = PATIENCE * options.factor
                 return subject
 
             limited = {id: dataclasses.replace(each, seconds=5, apart=False) for id, each in terms.items()}
-            Climb(again, make, limited, options.factor).run()
+            traced = Climb(again, make, limited, options.factor, options.at_once).run()
             for check in again:
-                file = Path(folder, check.id)
-                traces[check.id] = file.read_text(errors="replace").splitlines()[:MOST] if file.exists() else []
+                traces[check.id] = until(read_trace(Path(folder, check.id)), traced[check.id].failed_at)
     found = {}
     for check in failed:
         lines = traces.get(check.id, [])

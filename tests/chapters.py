@@ -188,14 +188,14 @@ CHAPTERS = (
 )
 
 
-def find(words):
-    """The chapter that `words` names: its number with or without the zero, its name, or an unambiguous part
-    of it. Raises LookupError with one line that says what was wrong."""
+def candidates(words):
+    """The chapters that `words` may mean: a number with or without the zero, a name, or a part of one."""
     wanted = words.strip().rstrip("/").lower()
     exact = [c for c in CHAPTERS if wanted in (c.name, c.number, c.number.lstrip("0"))]
-    found = exact or [c for c in CHAPTERS if wanted and wanted in c.name]
-    if len(found) == 1:
-        return found[0]
-    known = ", ".join(c.name for c in (found or CHAPTERS))
-    problem = "is ambiguous" if found else "is no chapter"
-    raise LookupError(f"'{words}' {problem}: {known}")
+    return exact or [c for c in CHAPTERS if wanted and wanted in c.name]
+
+
+def find(words):
+    """The one chapter that `words` means. Raises ValueError when there are none, or several."""
+    [found] = candidates(words)
+    return found

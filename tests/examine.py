@@ -16,13 +16,14 @@ from pathlib import Path
 import network
 from check import CannotTell, Differs, Failed
 from journal import journal
-from listening import children, tree
-from process import send
+from listening import children, runs, tree
+from process import resident, send, waited_for_a_core
 
 TERMS = Path(__file__).with_name("points.toml")
 PR_SET_CHILD_SUBREAPER = 36
-SIDE_BY_SIDE = 4 * len(os.sched_getaffinity(0))  # a check waits most of the time
 CROWD = 400  # processes of one check: who has more makes them without end
+DEAD = 4000  # and with those that have ended, and that nobody has waited for
+MEMORY = 2 << 30  # bytes that the processes of one check may hold together
 NEAR = 64  # bytes before and behind the first that differs, which a report may show
 
 
@@ -48,6 +49,7 @@ class Verdict:
     status: str  # passed, failed, skipped, cannot-tell
     message: str = ""
     seconds: float = 0.0
+    failed_at: float = 0.0  # the time of the day, or 0
     steps: list = field(default_factory=list)  # [who, does, data as hex]
     differs: dict = field(default_factory=dict)
     state: list = field(default_factory=list)  # lines about each process
@@ -103,7 +105,7 @@ def judge(check, subject):
     try:
         check.judge(subject)
     except Failed as failure:
-        verdict = Verdict("failed", str(failure))
+        verdict = Verdict("failed", str(failure), failed_at=time.time())
         describe(subject, verdict, failure)
     except CannotTell as reason:
         verdict = Verdict("cannot-tell", str(reason))
@@ -166,6 +168,10 @@ def in_a_process(check, make_subject, number):
 # ---- all of them
 
 
+def too_many(pids):
+    return len(pids) > DEAD or len(pids) > CROWD and sum(map(runs, pids)) > CROWD
+
+
 @dataclass
 class Job:
     check: object
@@ -179,12 +185,12 @@ class Job:
 class Climb:
     """The checks of a ladder, each when what it needs has passed. `factor` stretches all time limits."""
 
-    def __init__(self, checks, make_subject, terms, factor=1.0, serial=False, told=lambda id, verdict: None):
+    def __init__(self, checks, make_subject, terms, factor=1.0, side_by_side=1, told=lambda id, verdict: None):
         self.checks = list(checks)
         self.make_subject = make_subject
         self.terms = terms
         self.factor = factor
-        self.side_by_side = 1 if serial else SIDE_BY_SIDE
+        self.side_by_side = side_by_side
         self.told = told  # is called with each verdict as it comes
         self.verdicts = {}
         self.jobs = []
@@ -222,7 +228,7 @@ class Climb:
         return needs_met and not beside and not (alone and self.jobs)
 
     def start_some(self, waiting):
-        for check in sorted(waiting, key=lambda each: self.terms_of(each).apart):
+        for check in sorted(waiting, key=lambda each: (self.terms_of(each).apart, -self.height(each))):
             if len(self.jobs) >= self.side_by_side:
                 return
             if self.may_start(check):
@@ -231,6 +237,10 @@ class Climb:
                 number = self.checks.index(check)
                 pid, pipe = in_a_process(check, self.make_subject, number)
                 self.jobs.append(Job(check, pid, pipe, time.monotonic(), limit))
+
+    def height(self, check):
+        """How many checks stand above it, one on the other: what takes longest begins first."""
+        return max((1 + self.height(each) for each in self.checks if each.needs == check.id), default=0)
 
     def collect(self):
         """Waits for news of a job, and takes it."""
@@ -242,9 +252,25 @@ class Climb:
                 if not piece:
                     self.finish(job)
                     continue
-            late = time.monotonic() - job.begin > job.limit
-            if late or len(tree(job.pid)) > CROWD and not self.by_design(job):
-                self.cut_off(job, late)
+            if reason := self.too_much(job):
+                self.cut_off(job, *reason)
+
+    def too_much(self, job):
+        """(what to say, facts) of a job that must be ended; None while it may go on."""
+        if self.late(job):
+            return f"no verdict after {job.limit:g} s, which is all the time this check has", {}
+        pids = tree(job.pid)
+        if too_many(pids) and not self.by_design(job):
+            return f"it made {len(pids) - 1} processes: they were ended", {"processes": len(pids) - 1}
+        if (held := resident(pids)) > MEMORY:
+            return f"it took {held >> 20} MiB of memory: it was ended", {"memory": held}
+        return None
+
+    def late(self, job):
+        """Whether its time is up. What it, and what it judges, waited for a core that others had does not count, up to
+        twice as much again."""
+        over = time.monotonic() - job.begin - job.limit
+        return over > 0 and over > min(2 * job.limit, sum(map(waited_for_a_core, tree(job.pid))))
 
     def by_design(self, job):
         return job.check.id in ("thousand", "ten-thousand")  # a process for each of a thousand clients is a way to do it
@@ -257,13 +283,9 @@ class Climb:
         self.remove(job)
         self.conclude(job.check, verdict)
 
-    def cut_off(self, job, late):
-        count = len(tree(job.pid)) - 1
+    def cut_off(self, job, message, facts):
+        verdict = Verdict("failed", message, round(time.monotonic() - job.begin, 3), time.time(), facts=facts)
         self.remove(job)
-        message = (f"no verdict after {job.limit:g} s, which is all the time this check has" if late else
-                   f"it made {count} processes: they were ended")
-        verdict = Verdict("failed", message, round(time.monotonic() - job.begin, 3))
-        verdict.facts = {} if late else {"processes": count}
         self.conclude(job.check, verdict)
 
     def remove(self, job):

@@ -23,8 +23,8 @@ check = ladder.check
 LATE = 1.0  # seconds after its time at which a busy machine may still do what is due
 
 
-class HttpSubject(OwnSubject):
-    """Our server, with a root that holds the files of the catalogue."""
+class Site:
+    """What has the files of the catalogue for its root."""
 
     def root(self):
         outer = self.folder()
@@ -43,6 +43,10 @@ class HttpSubject(OwnSubject):
                 os.utime(path, (784111777, 784111777))  # Sun, 06 Nov 1994 08:49:37 GMT
         os.mkfifo(root / "fifo")
         return root
+
+
+class HttpSubject(Site, OwnSubject):
+    """Our server, with such a root."""
 
     def site(self, *words, root=None):
         """The server of such a root."""
@@ -65,6 +69,7 @@ class HttpTalk(Peer):
 
     def say(self, data):
         """Sends what the server takes: it may have had enough, and have said so."""
+        self.notes("sends", data)
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             try:
                 self.socket.sendall(data)
@@ -220,7 +225,7 @@ def any_split(subject):
 
 
 @check("http-refusal-arrives", "Who sends 10 MB behind a head that is refused still reads the refusal",
-       needs="http-fields", capability="http")
+       needs="http-fields", capability="http-options")
 def refusal_arrives(subject):
     server = subject.site("--max-body", "1000")
     body = bytes(10_000_000)
@@ -237,7 +242,7 @@ def refusal_arrives(subject):
 
 
 @check("http-max-body", "With --max-body a longer body is refused with 413, one of just that length is not",
-       needs="http-basics", capability="http")
+       needs="http-basics", capability="http-options")
 def max_body(subject):
     server = subject.site("--max-body", "5")
     for request, wanted in ((post("Content-Length: 5\r\n", b"hello"), "200"),
@@ -271,7 +276,7 @@ def bad_chunk_late(subject):
 
 
 @check("http-slow-head", "With --header-timeout a head that is not whole in time is answered with 408, however busily it "
-       "trickles in", needs="http-basics", capability="http")
+       "trickles in", needs="http-basics", capability="http-options")
 def slow_head(subject):
     server = subject.site("--header-timeout", "0.5")
     silent, peer = talk(subject, server), talk(subject, server)
@@ -291,7 +296,7 @@ def slow_head(subject):
 
 
 @check("http-slow-heads", "Ten thousand clients whose heads trickle in do not hold up a request", needs="http-slow-head",
-       capability="http", measured=True, slow=True)
+       capability="http-options", measured=True, slow=True)
 def slow_heads(subject):
     server = subject.site("--header-timeout", "60")
     slow = [talk(subject, server) for _ in range(10_000)]
@@ -415,7 +420,7 @@ def out_of_descriptors(subject):
 
 
 @check("http-access-log", "With --verbose it logs a line for each request, in the Common Log Format, whatever is in it",
-       needs="http-basics", capability="http")
+       needs="http-basics", capability="http-options")
 def access_log(subject):
     server = subject.site("--verbose")
     ask(subject, server, get("/hello.c"))
@@ -437,13 +442,13 @@ def access_log(subject):
         raise Failed("a control character has got into the log")
 
 
-@check("http-help", "--help names the options of HTTP too", capability="http")
+@check("http-help", "--help names the options of HTTP too", capability="http-options")
 def help_(subject):
     judge_help(subject, ("--root", "--header-timeout", "--max-body"))
 
 
 @check("http-bad-options", "What is no folder, time or size is refused: exit 1 or 2, and one line that names it",
-       capability="http")
+       capability="http-options")
 def bad_options(subject):
     judge_bad_command_lines(subject, [(("--port", "0", *words), f"'{words[1]}'") for words in (
         ("--header-timeout", "0"), ("--header-timeout", "soon"), ("--max-body", "-1"), ("--max-body", "1k"), ("--root", ""))])

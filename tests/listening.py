@@ -32,6 +32,23 @@ def tree(pid):
     return found
 
 
+def stat(pid):
+    """What /proc says of a process from its state on."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ["X", "0"]
+
+
+def parent(pid):
+    return int(stat(pid)[1])
+
+
+def runs(pid):
+    """Whether a process has not ended."""
+    return stat(pid)[0] not in "ZX"
+
+
 def sockets(pids):
     """The inodes of the sockets that these processes hold."""
     inodes = set()

@@ -82,6 +82,14 @@ def renew():
     return allowed
 
 
+def granted():
+    """Whether this machine grants networks, which a child tries."""
+    child = os.fork()
+    if not child:
+        os._exit(0 if renew() else 1)
+    return os.waitpid(child, 0)[1] == 0
+
+
 def port_of_ours(kind):
     """A free port of our share, which nobody else is given."""
     for port in range(FIRST + share * SHARE, FIRST + (share + 1) * SHARE):

@@ -69,6 +69,49 @@ def send(pid, how):
         os.kill(pid, how)
 
 
+def resident(pids):
+    """The bytes that these processes hold in memory, together."""
+    total = 0
+    for pid in pids:
+        try:
+            total += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
+        except (OSError, IndexError):  # it ended while we looked
+            pass
+    return total
+
+
+def prlimit(pid, which, *limits):
+    """As resource.prlimit, also where only the process's own user may: root may not everywhere."""
+    try:
+        return resource.prlimit(pid, which, *limits)
+    except PermissionError:
+        owner = os.stat(f"/proc/{pid}")
+    ours, theirs = os.pipe()
+    if not (child := os.fork()):
+        try:
+            os.setresgid(owner.st_gid, owner.st_gid, owner.st_gid)
+            os.setresuid(owner.st_uid, owner.st_uid, owner.st_uid)
+            os.write(theirs, " ".join(map(str, resource.prlimit(pid, which, *limits))).encode())
+        finally:
+            os._exit(0)
+    os.close(theirs)
+    with open(ours) as pipe:
+        found = tuple(map(int, pipe.read().split()))
+    os.waitpid(child, 0)
+    if len(found) != 2:
+        raise PermissionError(f"the limits of process {pid} are not ours to set")
+    return found
+
+
+def waited_for_a_core(pid):
+    """Seconds for which threads of `pid` wanted a core that others had. proc_pid_schedstat(5)"""
+    total = 0
+    for task in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        with contextlib.suppress(OSError):
+            total += int(task.read_text().split()[1])
+    return total / 1e9
+
+
 def stands_still(pid):
     """Whether no thread of `pid` runs: each is stopped, by a signal or by who traces it, or has ended."""
     tasks = Path(f"/proc/{pid}/task").glob("*/stat")
@@ -76,18 +119,21 @@ def stands_still(pid):
 
 
 class Process:
-    """A program that leads a session of its own. Its stderr goes to a file; its stdout is a pipe."""
+    """A program that leads a session of its own. Its stderr goes to a file; its stdout is a pipe. With a `sandbox` it
+    runs in there."""
 
-    def __init__(self, command, environment=None, **popen):
+    def __init__(self, command, environment=None, sandbox=None, **popen):
         self.command = [str(word) for word in command]
         self.log_file = tempfile.TemporaryFile()
+        if sandbox:
+            popen |= sandbox.keywords(popen.pop("cwd", None))
         self.popen = subprocess.Popen(
             self.command,
             stdin=popen.pop("stdin", subprocess.DEVNULL),
             stdout=popen.pop("stdout", subprocess.PIPE),
             stderr=self.log_file,
             start_new_session=True,
-            env={**os.environ, **SANITIZER_OPTIONS, **(environment or {})},
+            env={**(sandbox.environment if sandbox else os.environ), **SANITIZER_OPTIONS, **(environment or {})},
             **popen,
         )
         self.pid = self.popen.pid
@@ -141,13 +187,7 @@ class Process:
 
     def memory(self):
         """Resident bytes, all processes together."""
-        total = 0
-        for pid in self.processes():
-            try:
-                total += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
-            except OSError:
-                pass
-        return total
+        return resident(self.processes())
 
     def cpu(self):
         """Seconds of CPU time so far, of all running processes and their threads, to the nanosecond."""
@@ -159,6 +199,10 @@ class Process:
             except OSError:
                 pass
         return total / 1e9
+
+    def waited(self):
+        """Seconds for which its threads wanted a core that others had, so far."""
+        return sum(map(waited_for_a_core, self.processes()))
 
     def cpu_share(self, seconds):
         """The share of one core that it takes while we watch for `seconds`."""

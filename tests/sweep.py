@@ -43,6 +43,11 @@ def capabilities_of_server(chapter):
     return chapter.capabilities | {chapter.transport}
 
 
+def capabilities_of_http_server(chapter):
+    """With the options of our own: anybody's server is not held to them."""
+    return capabilities_of_server(chapter) | ({"http-options"} if chapter.transport == "http" else set())
+
+
 def capabilities_of_client(chapter):
     return chapter.client_capabilities | {f"{chapter.transport}-client"}
 
@@ -106,7 +111,7 @@ KINDS = {
     "datagram-contract": Kind(datagram_contract.ladder, 0, capabilities_of_server, datagram_subject),
     "datagram-own": Kind(datagram_own.ladder, 0, capabilities_of_server, datagram_subject),
     "datagram-clients": Kind(datagram_clients.ladder, 1, capabilities_of_client, datagram_client_subject),
-    "http": Kind(http_contract.ladder, 0, capabilities_of_server, http_subject),
+    "http": Kind(http_contract.ladder, 0, capabilities_of_http_server, http_subject),
     "passing": Kind(paths.passing, 0, capabilities_of_server, passing_subject),
 }
 

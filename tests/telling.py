@@ -1,7 +1,15 @@
 """A failed check as a good teacher tells it, in at most LINES lines of plain text, and how to see it by hand."""
 
+import functools
 import shlex
 import textwrap
+import tomllib
+from pathlib import Path
+
+from chapters import find
+from words import _, title_of
+
+TRAPS = Path(__file__).with_name("traps.toml")
 
 LINES = 25
 WIDTH = 100
@@ -25,7 +33,7 @@ def told_steps(verdict):
             steps.append([who, does, said])
     lines = [f"  {number}. {who} {does}{said}" for number, (who, does, said) in enumerate(steps, 1)]
     if len(lines) > STEPS:
-        lines = [*lines[:2], f"     … {len(lines) - STEPS + 1} steps …", *lines[-STEPS + 3:]]
+        lines = [*lines[:2], _("     … {count} steps …", count=len(lines) - STEPS + 1), *lines[-STEPS + 3:]]
     return [line[:WIDTH] for line in lines]
 
 
@@ -45,7 +53,7 @@ def told_difference(differs):
     return lines
 
 
-def by_hand(verdict, place):
+def by_hand(verdict, place, datagrams=False):
     """A command that does what the last client did, for a server at `place`; empty when nc cannot do it."""
     sends = [step for step in verdict.steps if step[2] and step[1].startswith("sends") and step[0].startswith("client")]
     if not sends or any(step[1].startswith(("resets", "sends without")) for step in verdict.steps):
@@ -59,26 +67,38 @@ def by_hand(verdict, place):
     talk = parts[0] if len(parts) == 1 else "(" + "; sleep 1; ".join(parts) + ")"
     if isinstance(place, str):
         return f"{talk} | nc -N -w 2 -U {shlex.quote(place)}"
-    return f"{talk} | nc -N -w 2 {place[0]} {place[1]}"
+    return f"{talk} | nc {'-u' if datagrams else '-N'} -w 2 {place[0]} {place[1]}"
+
+
+@functools.cache
+def traps():
+    return tomllib.loads(TRAPS.read_text())
+
+
+def read_on(check, cause, chapter):
+    """Which part of which text is about it."""
+    places = traps()["causes"].get(cause and cause["id"]) or traps()["checks"].get(check.id)
+    number, words = next((place for place in places if place.startswith(chapter.number)), places[0]).split(": ", 1)
+    return _("Read: {chapter}/README.md, {words}", chapter=find(number).name, words=words.strip(",:.").replace("`", ""))
 
 
 def report(check, verdict, cause, place, chapter):
     """The lines that are printed of a failure. `cause` is {id, seen, text} or None."""
-    lines = [f"{check.id}: {check.title}."]
+    lines = [_("{check}: {title}.", check=check.id, title=title_of(check))]
     if verdict.steps:
-        lines += ["What was done:", *told_steps(verdict)]
-    lines += ["What was wrong:", *wrapped(verdict.message.split("\n  expected")[0], lines=3)]
+        lines += [_("What was done:"), *told_steps(verdict)]
+    lines += [_("What was wrong:"), *wrapped(verdict.message.split("\n  expected")[0], lines=3)]
     if verdict.differs:
         lines += told_difference(verdict.differs)
     for state in verdict.state[-2:]:
         lines += wrapped(state, "  ", 1)
     if verdict.said:
         last = verdict.said.splitlines()[-2:]
-        lines += ["It printed last:", *(f"  {line[:WIDTH - 2]}" for line in last)]
+        lines += [_("It printed last:"), *(f"  {line[:WIDTH - 2]}" for line in last)]
     if cause:
-        lines += ["Likely cause, " + ("seen in its system calls:" if cause["seen"] else "a guess:"),
+        lines += [_("Likely cause, seen in its system calls:") if cause["seen"] else _("Likely cause, a guess:"),
                   *wrapped(f"{cause['text']} [{cause['id']}]", lines=3)]
-    if command := by_hand(verdict, place):
-        lines += ["By hand, while it runs:", f"  {command}"]
-    lines.append(f"Read: {chapter.name}/README.md, Traps.")
+    if command := by_hand(verdict, place, chapter.transport == "udp"):
+        lines += [_("By hand, while it runs:"), f"  {command}"]
+    lines.append(read_on(check, cause, chapter))
     return lines[:LINES]

@@ -1,5 +1,10 @@
-"""./lab bench: a failed measurement gives no number, a wrong server fails it, a difference below the spread is none."""
+"""./lab bench: a failed measurement gives no number, a wrong server fails it, a difference below the spread is none,
+and what a text says of the reference is what stands there."""
 
+import csv
+import json
+import re
+import shutil
 import sys
 
 import pytest
@@ -8,11 +13,25 @@ from chapters import ROOT
 
 sys.path[1:1] = [str(ROOT / "bench"), str(ROOT / "tools")]
 
+import bench  # noqa: E402
 import measuring  # noqa: E402
+import page  # noqa: E402
 import plan  # noqa: E402
+import results  # noqa: E402
 import servers  # noqa: E402
 from check import Failed  # noqa: E402
-from results import Figure  # noqa: E402
+from common import Trouble  # noqa: E402
+from results import Figure, Results  # noqa: E402
+
+CORES = sorted(measuring.os.sched_getaffinity(0))
+WRONG = """#!/usr/bin/python3
+import socket
+s = socket.create_server(("127.0.0.1", 0))
+print("listening on 127.0.0.1:%d" % s.getsockname()[1], flush=True)
+c = [s.accept()[0] for _ in (1, 2)]
+c[0].sendall(c[0].recv(64))
+c[0].recv(1)
+"""  # it answers the first message, and not in upper case
 
 
 def cell(server, sweep="connections", at=2):
@@ -21,26 +40,268 @@ def cell(server, sweep="connections", at=2):
 
 @pytest.mark.parametrize("sweep", ["connections", "churn"])
 def test_a_tiny_run(plain, sweep):
-    found = measuring.measure(cell(servers.KNOWN["06_epoll"], sweep), plain, sorted(measuring.os.sched_getaffinity(0)), 0.1)
+    found = measuring.measure(cell(servers.KNOWN["06_epoll"], sweep), plain, CORES, 0.1)
     assert found["messages_per_second"] > 0 and found["cpu_us"] > 0 and found["memory"] > 0
     assert 0 < found["p50_us"] <= found["p99_us"] <= found["p99_9_us"]
 
 
 def test_a_tiny_run_that_counts(plain):
-    found = measuring.measure(cell(servers.KNOWN["06_epoll"], "calls"), plain, sorted(measuring.os.sched_getaffinity(0)), 0.1)
+    found = measuring.measure(cell(servers.KNOWN["06_epoll"], "calls"), plain, CORES, 0.1)
     assert found["switches"] > 0 and found.get("system_calls", 1) > 0
 
 
-def test_wrong_bytes_give_no_number(plain, tmp_path):
-    wrong = tmp_path / "wrong"
-    wrong.write_text('#!/usr/bin/python3\nimport socket\ns = socket.create_server(("127.0.0.1", 0))\n'
-                     'print("listening on 127.0.0.1:%d" % s.getsockname()[1], flush=True)\nc = [s.accept()[0] for _ in (1, 2)]\n'
-                     'c[0].sendall(c[0].recv(64)); c[0].recv(1)\n')
-    wrong.chmod(0o755)
+@pytest.mark.parametrize("name", ["11_http", "nginx", "lighttpd", "h2o"])
+def test_a_tiny_run_of_wrk(plain, name):
+    contestant = servers.KNOWN[name]
+    if not shutil.which("wrk") or contestant.missing(plain):
+        pytest.skip(f"wrk or {name} is not installed")
+    found = measuring.measure(cell(contestant, "http"), plain, CORES, 0.1)
+    assert found["messages_per_second"] > 0 and found["cpu_us"] > 0 and found["memory"] > 0
+
+
+def test_a_crowd(plain, monkeypatch):
+    """More processes of the server stand beside the one that is measured, each full."""
+    beside = []
+    one = plan.Sweep("crowd", "", (), (), beside=lambda n: 2)
+    running = servers.running
+
+    def noted(contestant, build, words, cores):
+        beside.append(words)
+        return running(contestant, build, words, cores)
+
+    monkeypatch.setattr(servers, "running", noted)
+    crowded = plan.Cell(one, 6, servers.KNOWN["06_epoll"], {"connections": 2, "idle": 4})
+    found = measuring.measure(crowded, plain, CORES, 0.1)
+    assert found["messages_per_second"] > 0
+    assert beside == [(), ("--host", "127.0.1.1"), ("--host", "127.0.1.2")]
+
+
+@pytest.fixture
+def wrong(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    program = tmp_path / "wrong"
+    program.write_text(WRONG)
+    program.chmod(0o755)
+    return "./wrong"
+
+
+def test_wrong_bytes_give_no_number(plain, wrong):
     with pytest.raises(Failed, match="a byte came back wrong"):
-        measuring.measure(cell(servers.named(str(wrong), plain)), plain, sorted(measuring.os.sched_getaffinity(0)), 0.1)
+        measuring.measure(cell(servers.named(wrong, plain)), plain, CORES, 0.1)
+
+
+def test_what_needs_too_many_descriptors_is_left_out_and_named(plain):
+    idle = plan.BY_NAME["idle"]
+    points, left_out = plan.cells([(idle, (10, 1000))], [servers.KNOWN["06_epoll"]], plain, 1024)
+    assert list(points) == [("idle", 10)]
+    assert left_out == [{"what": "idle 1000", "why": "takes more descriptors than a process may have, 1024"}]
+
+
+def test_rounds_alternate():
+    """Each round has all cells, in an order of its own; what need not be repeated is in the first alone."""
+    sweeps = [(plan.BY_NAME[name], (1, 2)) for name in ("connections", "calls")]
+    points = {(sweep.name, at): [plan.Cell(sweep, at, servers.KNOWN[name]) for name in ("floor", "06_epoll", "libuv")]
+              for sweep, values in sweeps for at in values}
+    first, second, third = (plan.one_round(points, number) for number in range(3))
+    assert set(first) == {cell for point in points.values() for cell in point}
+    assert set(second) == set(third) == {cell for cell in first if cell.sweep.name == "connections"}
+    assert len({tuple(map(str, [cell for cell in one if cell in second])) for one in (first, second, third)}) == 3
+
+
+# ---- the command
+
+
+@pytest.fixture
+def command(plain, tmp_path, monkeypatch):
+    """./lab bench in this process, on programs that are built, with results of its own."""
+    monkeypatch.setattr(bench, "BUILD", plain)
+    monkeypatch.setattr(bench, "prepare", lambda: None)
+    monkeypatch.setattr(bench, "REPEATS", 0)  # others may have the cores
+    monkeypatch.setattr(results, "FOLDER", tmp_path / "results")
+    monkeypatch.setattr(Results.save, "__defaults__", (tmp_path / "results",))
+
+    def run(*words):
+        return bench.main([*words, "--seconds", "0.05", "--name", "one"])
+
+    return run
+
+
+def kept(name="one"):
+    with (results.FOLDER / f"{name}.csv").open(newline="") as file:
+        return Results.load(name), list(csv.DictReader(file))
+
+
+def test_what_a_run_leaves(command, capsys):
+    assert command("06", "floor", "--sweep", "connections=1,2", "--rounds", "2") == 0
+    data, rows = kept()
+    assert data.data["complete"] and len(data.data["rounds"]) == len(rows) == 8
+    assert all(float(row["cpu_us"]) > 0 and not row["failed"] for row in rows)
+    shown = capsys.readouterr().out
+    assert "06_epoll" in shown and "floor" in shown and "Medians of up to 2 rounds" in shown
+
+
+def test_a_failed_round_is_no_number(command, wrong, capsys):
+    assert command(wrong, "floor", "--sweep", "connections=2", "--rounds", "2") == 1
+    data, rows = kept()
+    failed = [row for row in rows if row["server"] == wrong]
+    reason = "message 1 of a connection: a byte came back wrong"
+    assert [(row["failed"], row["cpu_us"]) for row in failed] == [(reason, "")]
+    assert data.figure("cpu_us", "connections", 2, wrong) is None
+    assert data.figure("cpu_us", "connections", 2, "floor").rounds == 2
+    captured = capsys.readouterr()
+    assert re.search(rf"{wrong} +–", captured.out) and "a byte came back wrong" in captured.err
+
+
+def test_an_interrupt_keeps_what_is_done(command, monkeypatch, capsys):
+    measure, count = measuring.measure, iter(range(9))
+
+    def interrupted(*words):
+        if next(count) == 3:
+            raise KeyboardInterrupt
+        return measure(*words)
+
+    monkeypatch.setattr(measuring, "measure", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        command("06", "floor", "--sweep", "connections=1", "--rounds", "4")
+    data, rows = kept()
+    assert not data.data["complete"] and len(rows) == 3
+    assert "06_epoll" in capsys.readouterr().out
+
+
+def test_the_time_is_kept(command, capsys):
+    assert command("06", "floor", "--sweep", "connections=1,2", "--rounds", "1000", "--time", "1.5") == 0
+    data, _ = kept()
+    assert data.data["took"] < 20 and data.data["rounds"][-1]["round"] < 999
+    assert re.search(r"another one would take longer than 1\.5 s|1\.5 s are over before round", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("words, reason", [
+    (["13"], "13"), (["--sweep", "length"], "no sweep 'length'"), (["--sweep", "idle=x"], "not a list"),
+    (["--sweep", "connections=0"], "below 1"), (["--rounds", "0"], "rounds"), (["--seconds", "x"], "seconds"),
+    (["--name", "a/b"], "a/b"), (["--compare", "a"], "compare"), (["--compare", "a", "b", "--quick"], "nothing else"),
+    (["--page", "x"], "nothing else"), (["01", "--sweep", "connections=5"], "serves 1"),
+    (["11", "--sweep", "idle"], "none of these servers"),
+], ids=lambda words: " ".join(words) if isinstance(words, list) else "")
+def test_bad_words(words, reason, command, monkeypatch):
+    with pytest.raises(Trouble, match=reason) as trouble:
+        bench.main(words)
+    assert trouble.value.code == 2 and "\n" not in str(trouble.value)
+
+
+# ---- two runs held side by side
+
+
+def made(name, folder, cpu, **more):
+    """Results as a run leaves them: each of these CPU times is one round of 06 at 100 connections."""
+    point = {"sweep": "connections", "at": 100, "server": "06_epoll"}
+    rounds = [{"round": number, **point, **({"failed": found} if isinstance(found, str) else
+                                            {"messages_per_second": 1e6 / found, "cpu_us": found})}
+              for number, found in enumerate(cpu)]
+    machine = dict.fromkeys(("processor", "kernel", "compiler"), "made up")
+    machine |= {"cores": 2, "descriptors": 20000, "peers": {}}
+    Results({"schema": 1, "name": name, "date": "2000-01-01", "seconds": 0.1, "calm": 0.08, "quick": False,
+             "machine": machine, "cores": {"server": [1], "load": [0]}, "left_out": [], "order": [point],
+             "rounds": rounds, **more}).save(folder)
+    return str(folder / f"{name}.json")
+
+
+@pytest.mark.parametrize("cpu, code, said", [
+    ((13.0, 13.4, 12.9), 1, "2 worse, 0 better, 0 without"),
+    ((8.0, 8.1, 8.2), 0, "0 worse, 2 better, 0 without"),
+    ((10.3, 9.9, 12.0), 0, "0 worse, 0 better, 2 without"),  # its rounds lie among the others
+    ((13.0,), 0, "0 worse, 0 better, 2 without"),  # a single round tells nothing
+    (("the server closed",), 1, "06_epoll failed at connections 100: the server closed"),
+    ((), 0, "In before alone, not compared: 06_epoll at connections 100."),
+], ids=["slower", "faster", "noise", "one round", "failed", "lost"])
+def test_compare(tmp_path, capsys, cpu, code, said):
+    names = made("before", tmp_path, (10.0, 10.2, 9.8)), made("after", tmp_path, cpu)
+    assert bench.main(["--compare", *names]) == code
+    assert said in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("spoil, reason", [
+    (lambda data: data.pop("order"), "'order' is a required property"),
+    (lambda data: data.update(more=1), "'more' was unexpected"),
+    (lambda data: data["rounds"][0].update(failed="it did"), "should not be valid"),  # a number, and none
+    (lambda data: data["rounds"][0].update(messages_per_second=0), "0"),
+    (lambda data: data["rounds"].append("x"), "'x'"),
+], ids=["too little", "too much", "failed", "nothing", "no round"])
+def test_a_file_that_is_none_is_refused(tmp_path, spoil, reason):
+    file = tmp_path / "bad.json"
+    data = json.loads(open(made("good", tmp_path, (10.0,))).read())
+    spoil(data)
+    file.write_text(json.dumps(data))
+    with pytest.raises(Trouble, match=re.escape(reason)) as trouble:
+        bench.main(["--compare", str(tmp_path / "good.json"), str(file)])
+    assert trouble.value.code == 1 and str(trouble.value).count("\n") == 0
 
 
 @pytest.mark.parametrize("other, differs", [((3, 4), True), ((2, 4), False), ((9,), False)])
 def test_a_difference_below_the_spread_is_none(other, differs):
     assert Figure.of([1, 2]).differs_from(Figure.of(other)) == differs
+
+
+# ---- texts
+
+MADE = """It takes <!--= cpu_us connections 100 06_epoll -->1<!--/--> µs.
+<!--? cpu_us connections 100 {} connections 100 {} -->
+"""
+
+
+@pytest.fixture
+def two(tmp_path):
+    """Results of two servers, the second of which takes more."""
+    data = json.loads(open(made("two", tmp_path, (10.0, 10.2, 9.8))).read())
+    edge = "06_epoll --trigger edge"
+    data["order"].append(data["order"][0] | {"server": edge})
+    data["rounds"] += [one | {"server": edge, "cpu_us": one["cpu_us"] + 5} for one in data["rounds"]]
+    return Results(data)
+
+
+def test_a_figure_is_written_into_a_text(two):
+    filled = page.fill(MADE, two, "en")
+    assert filled == MADE.replace("-->1<", "-->10<") and page.fill(filled, two, "en") == filled
+
+
+@pytest.mark.parametrize("one, other, sound", [
+    ("06_epoll trigger edge >", "06_epoll", True), ("06_epoll >", "06_epoll trigger edge", False),
+    ("06_epoll ~", "06_epoll", True), ("06_epoll ~", "06_epoll trigger edge", False),
+])
+def test_a_false_claim_is_found(two, one, other, sound):
+    assert bool(page.false_claims(MADE.format(one, other), two)) != sound
+
+
+@pytest.mark.parametrize("words", [
+    "cpu_us connections 100 07_reactor", "cpu_us idle 1 06_epoll", "cost connections 100 06_epoll", "cpu_us",
+    "times cpu_us connections 100 06_epoll / connections 7 06_epoll"])
+def test_a_figure_that_is_not_there_is_refused(two, words):
+    with pytest.raises(page.Wrong):
+        page.fill(f"<!--= {words} --><!--/-->", two, "en")
+
+
+@pytest.mark.parametrize("claim, code", [("06_epoll ~ connections 100 06_epoll", 0),
+                                         ("06_epoll > connections 100 06_epoll", 1)])
+def test_page_writes_the_texts_anew(tmp_path, monkeypatch, capsys, claim, code):
+    pytest.importorskip("matplotlib", reason="python3-matplotlib is not installed: packages.txt, group bench")
+    monkeypatch.setattr(results, "FOLDER", tmp_path)
+    made("reference", tmp_path, (10.0, 10.2, 9.8))
+    file = tmp_path / "made.zh-CN.md"
+    file.write_text(f"<!--= cpu_us connections 100 06_epoll --><!--/-->\n<!--? cpu_us connections 100 {claim} -->\n"
+                    "<!--= sentence connections -->\n<!--/-->\n")
+    assert bench.renew_texts([file]) == code
+    assert "-->10<!--/-->" in file.read_text() and "点是中位数" in file.read_text()
+    assert (tmp_path / "reference" / "connections.svg").exists()
+    assert capsys.readouterr().err.count("is not so") == code
+
+
+@pytest.mark.parametrize("file", page.TEXTS, ids=lambda file: str(file.relative_to(ROOT)))
+def test_the_texts_say_what_the_reference_says(file):
+    reference, text = Results.load("reference"), file.read_text()
+    assert page.fill(text, reference, page.language_of(file)) == text, "./lab bench --page writes it anew"
+    assert page.false_claims(text, reference) == []
+
+
+@pytest.mark.parametrize("file", page.TEXTS, ids=lambda file: str(file.relative_to(ROOT)))
+def test_no_line_is_lost_to_a_marker(file):
+    """A line that begins with a comment is no Markdown: whatever else stands in it is shown as it is."""
+    assert not re.findall(r"^<!--= (?!table|sentence).*", file.read_text(), re.MULTILINE)

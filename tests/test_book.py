@@ -107,6 +107,16 @@ def test_languages_are_in_step(pages, book, name):
     assert f"../zh/{name}.html" in english.links and f"../en/{name}.html" in chinese.links
 
 
+@pytest.mark.parametrize("source, shown", [
+    ("先写完，\n再读", "先写完，再读"), ("先\n写", "先写"), ("写在\n`write` 里，\n`read`", "写在\n<code>write</code> 里，<code>read</code>"),
+    ("one\ntwo", "one\ntwo"),
+])
+def test_no_blank_stands_between_chinese_letters(source, shown):
+    from book_page import Place, Renderer
+
+    assert Renderer(Place("zh", "", {}, {}, set())).html(source) == f"<p>{shown}</p>\n"
+
+
 def test_every_call_that_a_text_introduces_has_its_line():
     from book_code import read_calls
 

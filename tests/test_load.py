@@ -2,10 +2,9 @@
 
 import json
 import re
+import resource
 import socket
-import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -116,6 +115,21 @@ def test_more_connections_than_the_kernel_has_ports(folder):
     assert all(40000 <= int(port) <= 40199 for host, port in came if host == "127.0.0.1")
 
 
+@pytest.mark.slow
+def test_does_not_wait_for_the_kernel_to_find_a_port(folder):
+    """From 12,000 connections on they come from an address of which no port is taken."""
+    if resource.getrlimit(resource.RLIMIT_NOFILE)[0] < 12200:
+        pytest.skip("no process may have 12,200 descriptors here")
+    server = Server([folder / "06_epoll" / "server", "--port", "0", "--verbose"], patience=8.0)
+    try:
+        result = load(folder, server.address[1], "--connections", "1", "--idle", "12100", "--seconds", "0.1")
+        came = re.findall(r"(127\.0\.0\.\d+):\d+ connected", server.log)
+    finally:
+        server.kill()
+    assert result.returncode == 0, result.stderr
+    assert (came.count("127.0.0.1"), came.count("127.0.0.2")) == (12000, 101)
+
+
 def test_leaves_no_time_wait(folder, server):
     result = load(folder, server.address[1], "--connections", "50", "--seconds", "0.1")
     assert result.returncode == 0
@@ -191,33 +205,3 @@ def test_costs_no_more_than_the_bare_loop(folder):
         assert found["load_cpu_us_per_message"] < (floor.cpu() - before) / found["checked"] * 1e6 * 1.5
     finally:
         floor.kill()
-
-
-def measure(folder, *words):
-    command = [sys.executable, ROOT / "bench" / "measure.py", "--build", folder, "--seconds", "0.1", *map(str, words)]
-    return subprocess.run(command, text=True, capture_output=True, timeout=60)
-
-
-@pytest.mark.slow
-def test_measuring_side_by_side(folder, tmp_path):
-    saved = tmp_path / "rounds"
-    found = measure(folder, "--calm", "9", "--rounds", "2", "--save", saved, "floor", "06 --trigger edge", "06 @ 50")
-    assert found.returncode == 0, found.stderr
-    head, *rows = found.stdout.splitlines()
-    assert head.startswith("2 rounds (0 measurements repeated")
-    assert [row[:24].strip() for row in rows] == ["floor", "06 --trigger edge", "06 @ 50"]
-    assert "1.000 (1.000-1.000) [1.000-1.000]" in rows[0]
-    assert measure(folder, "--join", saved).stdout == found.stdout
-    ratios = [one["06 @ 50"]["server"] / one["floor"]["server"] for one in map(json.loads, saved.read_text().splitlines())]
-    assert f"{statistics.median(ratios):.3f} (" in rows[2]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("words, reason", [(["--calm", "9", "01_echoes"], "the round failed"),
-                                           (["--calm", "-1", "--time", "0.1", "floor"], "the time is up")],
-                         ids=["wrong bytes", "never calm"])
-def test_no_number_is_made_up(folder, words, reason):
-    *options, server = words
-    program = folder / "tests" / "faulty" / server
-    found = measure(folder, *options, program if program.exists() else server)
-    assert found.returncode == 1 and reason in found.stderr and not found.stdout

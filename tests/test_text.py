@@ -16,8 +16,9 @@ WRAP = text.sources(ROOT / "wrap")  # 01's text speaks of it
 
 
 def chapter_texts():
-    """(chapter or None, the README in English, the one in Chinese); None is the project's own."""
+    """(chapter or None, the text in English, the one in Chinese); None: it is the project's own."""
     yield None, ROOT / "README.md", ROOT / "README.zh-CN.md"
+    yield None, ROOT / "docs" / "models.md", ROOT / "docs" / "models.zh-CN.md"
     for chapter in CHAPTERS:
         yield chapter, chapter.path / "README.md", chapter.path / "README.zh-CN.md"
 
@@ -43,7 +44,7 @@ def transcripts():
         for number, block in enumerate(Text(path).of("console") if path.exists() else []):
             wants_wrong_programs = any("tests/faulty/" in line for line in block.lines)
             yield pytest.param(path, block, marks=marks(chapter) + [pytest.mark.slow] * wants_wrong_programs,
-                               id=f"{name(chapter)}-{number}")
+                               id=f"{name(chapter) if chapter else path.stem}-{number}")
 
 
 def programs():
@@ -91,6 +92,12 @@ def test_links_of_contributing():
     report(text.link_complaints(read(ROOT / "CONTRIBUTING.md")))
 
 
+def test_links_of_the_page_of_checks_and_its_translation():
+    english, chinese = read(ROOT / "docs" / "checks.md"), read(ROOT / "docs" / "checks.zh-CN.md")
+    report(text.link_complaints(english) + text.link_complaints(chinese))
+    report(text.translation_complaints(english, chinese))
+
+
 @each_chapter
 def test_tags(chapter):
     own = text.sources(chapter.path) + (WRAP if not chapter.parent else [])
@@ -99,7 +106,7 @@ def test_tags(chapter):
 
 
 @pytest.mark.parametrize("english, chinese", [
-    pytest.param(english, chinese, marks=marks(chapter), id=name(chapter))
+    pytest.param(english, chinese, marks=marks(chapter), id=name(chapter) if chapter else english.stem)
     for chapter, english, chinese in chapter_texts()])
 def test_translation(english, chinese):
     report(text.translation_complaints(read(english), read(chinese)))

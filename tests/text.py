@@ -381,11 +381,13 @@ def may_filter():
 def obstacle(block):
     """What keeps a transcript from being typed here, or nothing."""
     typed = "\n".join(line for step in steps_of(block) for line in step.typed)
-    if re.search(r"\bstrace\b", typed) and not may_trace():
+    if re.search(r"\bstrace\b|/lab check ", typed) and not may_trace():
         return "strace may not trace here"
+    if "/usr/sbin/haproxy" in typed and not Path("/usr/sbin/haproxy").exists():
+        return "HAProxy is not installed"
     if re.search(r"\bnft\b", typed) and not may_filter():
         return "nftables is not here, or may not drop at random"
-    if re.search(r"\bss -|/proc/net\b|\bnc .*-p ", typed) and not network():
+    if re.search(r"\bss -|/proc/net\b|\bnc .*-p |/lab check ", typed) and not network():
         return "it wants a network of its own, and no namespace may be made here"
     return ""
 

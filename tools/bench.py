@@ -1,10 +1,11 @@
-"""./lab bench: every server under the same load, in rounds that alternate between them; --compare holds two runs side by
-side."""
+"""./lab bench: every server under the same load, in rounds that alternate between them; --compare holds two runs side
+by side, --page puts the reference's figures into the texts."""
 
 import argparse
 import datetime
 import itertools
 import os
+import resource
 import shlex
 import sys
 import time
@@ -30,6 +31,7 @@ says of each what a message costs. Without words: all of them, in all sweeps.
                                  "06 --trigger edge" with words of its own
   ./lab bench --sweep idle       one sweep; --sweep idle=0,500 at these numbers
   ./lab bench --compare A B      what has become slower or faster from A to B
+  ./lab bench --page             the reference's pictures and the texts' figures anew
 
 Every answer is checked. Ctrl-C keeps what is done."""
 
@@ -45,8 +47,11 @@ def parse(words):
     parser.add_argument("--time", type=positive(float), help="seconds for all of it: 540, or 50 with --quick")
     parser.add_argument("--name", help="of the results, in bench/results/: the date and time unless told otherwise")
     parser.add_argument("--compare", nargs=2, metavar=("A", "B"))
+    parser.add_argument("--page", action="store_true")
     parser.error = lambda line: (_ for _ in ()).throw(Trouble(f"bench: {line}", USAGE))
     options = parser.parse_args(words)
+    if options.page and len(words) > 1:
+        raise Trouble("bench: --page takes nothing else", USAGE)
     if options.compare and len(words) > 3:
         raise Trouble("bench: --compare takes two results and nothing else", USAGE)
     if options.name is not None and not options.name.replace("-", "").replace("_", "").replace(".", "").isalnum():
@@ -110,7 +115,7 @@ def prepare():
 
 
 def name_missing():
-    lacking = packages.missing("bench", "http")
+    lacking = packages.missing("bench", "http")  # wrk is of the latter
     if lacking:
         say(f"left out, since it is not installed: {', '.join(package.name for package in lacking)}")
         say(f"this installs it: {packages.how_to_install(lacking)}")
@@ -125,14 +130,15 @@ class Run:
         self.options, self.points, self.folder = options, points, folder
         self.machine = sorted(os.sched_getaffinity(0))
         self.begin = time.monotonic()
-        self.took = {}  # seconds that a cell took, the last time
+        self.took = {}  # seconds that a measurement of a cell took, the last time
         self.given_up = set()
         order = [{"sweep": cell.sweep.name, "at": cell.at, "server": cell.server.name}
                  for point in points.values() for cell in point]
         now = datetime.datetime.now(datetime.timezone.utc)
         self.results = results.Results({
-            "schema": 1, "name": options.name or now.strftime("%Y-%m-%d-%H%M%S"), "date": now.isoformat(timespec="seconds"),
-            "command": command, "seconds": options.seconds, "took": 0, "complete": False, "calm": CALM,
+            "schema": 1, "name": options.name or now.strftime("%Y-%m-%d-%H%M%S"),
+            "date": now.isoformat(timespec="seconds"), "command": command,
+            "seconds": options.seconds, "took": 0, "complete": False, "calm": CALM,
             "quick": options.quick, "cores": {"server": self.machine[-1:], "load": self.machine[:1]},
             "machine": results.machine(folder, self.machine), "left_out": left_out, "order": order, "rounds": []})
 
@@ -141,7 +147,7 @@ class Run:
         return time.monotonic() - self.begin
 
     def left(self, cells):
-        """Seconds that these will take, from what they took before; those not yet tried as the others did on average."""
+        """Seconds that these will take, as they did before; those not yet tried as the others did on average."""
         known = [self.took[cell] for cell in cells if cell in self.took]
         average = sum(self.took.values()) / len(self.took) if self.took else 1.0
         return sum(known) + average * (len(cells) - len(known))
@@ -161,16 +167,18 @@ class Run:
         """`progress(cell, seconds passed, seconds left)` is called before each measurement."""
         for number, cells in self.rounds():
             for done, cell in enumerate(cells):
-                if number == 0 and self.passed > self.options.time:
-                    say(f"{self.options.time:g} s are over before the first round was complete")
+                if self.passed > self.options.time:
+                    say(f"{self.options.time:g} s are over before round {number + 1} was complete")
                     return
-                rest = self.left(cells[done:]) + (self.options.rounds - number - 1) * self.left(cells)
-                progress(cell, self.passed, min(rest, max(0, self.options.time - self.passed)))
-                self.measure(number, cell)
+                rest = self.left(cells[done:])
+                all_of_it = rest + (self.options.rounds - number - 1) * self.left(cells)
+                progress(cell, self.passed, min(all_of_it, max(0, self.options.time - self.passed)))
+                self.measure(number, cell, rest)
         self.results.data["complete"] = True
 
-    def measure(self, number, cell):
-        """Once, and again while it was disturbed: the calmest one counts."""
+    def measure(self, number, cell, rest):
+        """Once, and again while it was disturbed and there is time beyond the `rest` of the round: the calmest one
+        counts. In the first round only what has no other is repeated."""
         import measuring
         from check import Failed
 
@@ -178,15 +186,16 @@ class Run:
         try:
             for repeated in itertools.count():
                 found.append(measuring.measure(cell, self.folder, self.machine, self.options.seconds))
-                if (found[-1].get("disturbed", 0) <= CALM or repeated == REPEATS or number == 0  # what comes first is a whole round
-                        or self.passed > self.options.time):
+                calm = found[-1].get("disturbed", 0) <= CALM
+                in_time = self.passed + rest < self.options.time
+                if calm or repeated == REPEATS or not in_time or (number == 0 and not cell.sweep.once):
                     break
             row = min(found, key=lambda one: one.get("disturbed", 0)) | {"repeated": len(found) - 1}
         except Failed as failure:
             row = {"failed": str(failure)}
             self.given_up.add(cell)
             say(f"{cell}: failed: {failure}")
-        self.took[cell] = time.monotonic() - begin
+        self.took[cell] = (time.monotonic() - begin) / max(1, len(found))
         self.results.data["rounds"].append(
             {"round": number, "sweep": cell.sweep.name, "at": cell.at, "server": cell.server.name}
             | {name: round(value, 4) if isinstance(value, float) else value for name, value in row.items()})
@@ -221,17 +230,27 @@ def report(results, folder):
         import plots
 
         plots.draw_all(results, folder)
-    say(f"kept in {folder.relative_to(ROOT)}.json, .csv, and the plots in the folder of that name")
+    say(f"kept in {os.path.relpath(folder)}.json, .csv, and the plots in the folder of that name")
     for (server, sweep, at), reason in results.failures().items():
         say(f"{server} failed at {sweep} {at}: {reason}")
     return 1 if results.failures() else 0
 
 
+def require_modules(*names):
+    """What is wanted of Python for what is no measurement. Raises Trouble with the command that installs it."""
+    lacking = [package for package in packages.listed()
+               if package.wanted.removeprefix("python:") in names and not package.found()]
+    if lacking:
+        raise Trouble(f"missing: {', '.join(package.name for package in lacking)}; "
+                      f"this installs it: {packages.how_to_install(lacking)}")
+
+
 def compare(names):
+    packages.require("core")
+    require_modules("jsonschema")
     import results
     import tables
 
-    packages.require("core")
     try:
         before, after = (results.Results.load(name) for name in names)
     except results.Bad as bad:
@@ -239,8 +258,35 @@ def compare(names):
     return tables.compare(before, after)
 
 
+def renew_texts(texts=None):
+    """Draws the reference's pictures anew, and writes its figures into the texts. Returns the exit code: 1 when a text
+    claims what the figures do not bear out."""
+    require_modules("jsonschema", "matplotlib")
+    import page
+    import plots
+    import results
+
+    code = 0
+    try:
+        reference = results.Results.load("reference")
+        plots.draw_all(reference, results.FOLDER / "reference")
+        for file in texts or page.TEXTS:
+            is_so = file.read_text(encoding="utf-8")
+            should_be = page.fill(is_so, reference, page.language_of(file))
+            if is_so != should_be:
+                file.write_text(should_be, encoding="utf-8")
+            for line in page.false_claims(should_be, reference):
+                say(f"{file.name}: {line}")
+                code = 1
+    except (page.Wrong, results.Bad) as wrong:
+        raise Trouble(wrong) from None
+    return code
+
+
 def main(words):
     options = parse(words)
+    if options.page:
+        return renew_texts()
     if options.compare:
         return compare(options.compare)
     wanted = wanted_sweeps(options)
@@ -252,10 +298,11 @@ def main(words):
 
     raise_descriptor_limit()
     who = wanted_servers(options, BUILD)
-    points, left_out = plan.cells(wanted, who, BUILD)
+    points, left_out = plan.cells(wanted, who, BUILD, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     if not points:
-        raise Trouble("bench: nothing is left to be measured: " + "; ".join(f"{x['what']}: {x['why']}" for x in left_out)
-                      if left_out else "bench: none of these servers takes part in that sweep", USAGE)
+        reasons = "; ".join(f"{one['what']}: {one['why']}" for one in left_out)
+        raise Trouble(f"bench: nothing is left to be measured: {reasons}" if reasons
+                      else "bench: none of these servers takes part in that sweep", USAGE)
     run = Run(options, points, left_out, BUILD, shlex.join(["./lab", "bench", *words]))
     interrupted = None
     try:

@@ -1,5 +1,5 @@
-"""./lab book [--port N] [--build-only DIR]: the texts and the code side by side, as pages that need nothing else; served
-by our own HTTP server, chapter 11."""
+"""./lab book [--port N] [--build-only DIR]: the texts and the code side by side, as pages that need nothing else; our own
+HTTP server, chapter 11, serves them."""
 
 import re
 import shutil
@@ -20,16 +20,18 @@ LANGUAGES = ("en", "zh")
 PORT = 8000  # 11's own is every other chapter's too, and the reader will want to run these
 
 SAY = {
-    "en": dict(book="The book", index="Contents", parent="parent", child="children", calls="Calls", notes="Lecture notes",
-               other="中文", skip="Skip to the text", text="Text", code="Code", files="Files", other_files="more of this chapter",
-               runs="Real runs", words="As a table",
-               runs_say="What the programs did when this page was made: time runs downward, the clients are to the left, the "
-                        "server to the right. A bar is a call that waits; a thin line beside a lane is a descriptor, from its "
-                        "opening to its close.",
-               calls_title="The calls, each in a line", call="call", line="what its manual page says", introduced="introduced in",
+    "en": dict(book="The book", index="Contents", parent="parent", child="children", calls="Calls",
+               notes="Lecture notes", other="中文", skip="Skip to the text", text="Text", code="Code", files="Files",
+               other_files="more of this chapter", runs="Real runs", words="As a table",
+               runs_say="What the programs did when this page was made: time runs downward, the clients are to the left, "
+                        "the server to the right. A bar is a call that waits; a thin line beside a lane is a descriptor, "
+                        "from its opening to its close.",
+               calls_title="The calls, each in a line", call="call", line="what its manual page says",
+               introduced="introduced in",
                notes_title="Where it stands in the lecture notes", heading="their heading", place="here",
-               before="(before the first heading)", they="the notes", right="what is right", wrongs="What they get wrong",
-               names="Their names and ours", there="there", here="here", chapter="chapter", covered="Heading by heading"),
+               before="(before the first heading)", they="the notes", right="what is right",
+               wrongs="What they get wrong", names="Their names and ours", there="there", here="here", chapter="chapter",
+               covered="Heading by heading"),
     "zh": dict(book="本书", index="目录", parent="上一级", child="下一级", calls="调用", notes="讲义对照",
                other="English", skip="跳到正文", text="正文", code="代码", files="文件", other_files="本章的其他文件",
                runs="真实的运行", words="表格形式",
@@ -99,23 +101,27 @@ def notes_html(language):
         title = f'<span lang="zh-CN">{escape(heading["title"])}</span>' if heading["title"] else words["before"]
         out.append(f'<section><h3 id="heading-{number}">{title}</h3><p>{links}</p>')
         if heading["wrong"]:
-            rows = "".join(f'<tr><td class="wrong"><span aria-hidden="true">✗</span> <code lang="zh-CN">{escape(wrong)}</code></td>'
-                           f'<td class="right"><span aria-hidden="true">✓</span> {escape(zh if language == "zh" else en)}</td></tr>'
+            rows = "".join('<tr><td class="wrong"><span aria-hidden="true">✗</span> '
+                           f'<code lang="zh-CN">{escape(wrong)}</code></td>'
+                           '<td class="right"><span aria-hidden="true">✓</span> '
+                           f'{escape(zh if language == "zh" else en)}</td></tr>'
                            for wrong, en, zh in heading["wrong"])
             out.append(table((words["they"], words["right"]), rows, words["wrongs"]))
         out.append("</section>")
     renderer = Renderer(Place(language, "", {}, {}, set()))
     inline = lambda cell: renderer.md.renderInline(cell.replace("\\|", "|"))  # noqa: E731
-    rows = "".join(f'<tr><td><a href="{chapter.name}.html">{chapter.number}</a></td><td>{inline(there)}</td><td>{inline(here)}</td></tr>'
+    rows = "".join(f'<tr><td><a href="{chapter.name}.html">{chapter.number}</a></td>'
+                   f"<td>{inline(there)}</td><td>{inline(here)}</td></tr>"
                    for chapter, there, here in names_rows(language))
-    out.append(f'<h2 id="names">{words["names"]}</h2>' + table((words["chapter"], words["there"], words["here"]), rows, words["names"]))
+    heads = words["chapter"], words["there"], words["here"]
+    out.append(f'<h2 id="names">{words["names"]}</h2>' + table(heads, rows, words["names"]))
     return "\n".join(out)
 
 
 def table(heads, rows, label):
     cells = "".join(f'<th scope="col">{escape(head)}</th>' for head in heads)
-    return (f'<div class="wide" tabindex="0" role="group" aria-label="{escape(label)}"><table><thead><tr>{cells}</tr></thead>'
-            f"<tbody>{rows}</tbody></table></div>")
+    return (f'<div class="wide" tabindex="0" role="group" aria-label="{escape(label)}"><table>'
+            f"<thead><tr>{cells}</tr></thead><tbody>{rows}</tbody></table></div>")
 
 
 def introduced(name):
@@ -136,7 +142,8 @@ def calls_html(language, calls):
                          for chapter in introduced(name))
         rows += (f'<tr id="{name}"><td><code>{name}({calls[name][0]})</code></td>'
                  f"<td>{escape(man_line(name, calls, language).partition(': ')[2])}</td><td>{where}</td></tr>")
-    return f"<h1>{words['calls_title']}</h1>" + table((words["call"], words["line"], words["introduced"]), rows, words["calls_title"])
+    heads = words["call"], words["line"], words["introduced"]
+    return f"<h1>{words['calls_title']}</h1>" + table(heads, rows, words["calls_title"])
 
 
 # ---- the pages
@@ -166,8 +173,8 @@ class Book:
         html, _, title = chapter_text(chapter, language, self.calls, self.files)
         shown = list(files_of(chapter, language, self.calls))
         own = [pair for pair in shown if not pair[0].startswith("wrap/")]
-        self.write(f"{language}/{chapter.name}.html", "chapter.html", language=language, kind="chapter", title=title, html=html,
-                   chapter=chapter, parent=chapter.parent, other=f"../{other(language)}/{chapter.name}.html",
+        self.write(f"{language}/{chapter.name}.html", "chapter.html", language=language, kind="chapter", title=title,
+                   html=html, chapter=chapter, parent=chapter.parent, other=f"../{other(language)}/{chapter.name}.html",
                    children=[each.name for each in CHAPTERS if each.parent == chapter.name],
                    main_files=own[:2], other_files=own[2:], diffs=list(diffs_of(chapter)),
                    wrap_files=shown[len(own):],

@@ -1,5 +1,5 @@
-"""A source file as a page of the book shows it: coloured, each tagged place with an anchor of its own, each call with its
-line of the manual."""
+"""A source file as a page of the book shows it: coloured, each tagged place with an anchor of its own, each call
+with its line of the manual."""
 
 import re
 import textwrap

@@ -13,6 +13,8 @@ from common import CHAPTERS, ROOT
 from text import LEAD, Text, sources, tags_in
 
 SUFFIX = {"en": "README.md", "zh": "README.zh-CN.md"}
+PUNCTUATION = re.compile(r"[、。，：；？！）（“”《》]")
+CHINESE = re.compile(r"[\u3001-\u30ff\u3400-\u9fff\uff00-\uffef]")
 WRAP = [path for path in sources(ROOT / "wrap")]
 
 
@@ -83,7 +85,7 @@ class Renderer:
         self.place = place
         self.md = MarkdownIt("commonmark", {"html": True}).enable("table")
         self.lead = ""
-        for name in ("fence", "code_inline", "link_open", "heading_open", "table_open", "table_close"):
+        for name in ("fence", "code_inline", "softbreak", "link_open", "heading_open", "table_open", "table_close"):
             self.md.add_render_rule(name, self.rule(getattr(self, name)))
 
     @staticmethod
@@ -121,6 +123,12 @@ class Renderer:
     def table_close(self, renderer, tokens, at, options, env):
         return "</table></div>\n"
 
+    def softbreak(self, renderer, tokens, at, options, env):
+        """A line's end is a blank, but none stands between two Chinese letters, nor behind their punctuation."""
+        before = next((token.content[-1] for token in reversed(tokens[:at]) if token.content), "")
+        after = next((token.content[0] for token in tokens[at + 1:] if token.content), "")
+        return "" if PUNCTUATION.match(before) or CHINESE.match(before) and CHINESE.match(after) else "\n"
+
     def link_open(self, renderer, tokens, at, options, env):
         tokens[at].attrSet("href", self.place.link(tokens[at].attrGet("href")))
         return renderer.renderToken(tokens, at, options, env)
@@ -131,7 +139,8 @@ class Renderer:
         if tag and tag[1] in self.place.tags:
             return f'<a class="tag" href="{self.place.tags[tag[1]]}"><code>{escape(words)}</code></a>'
         if words in self.place.calls and not self.in_link(tokens, at):
-            return f"<code>{book_code.call_link(words, self.place.calls, self.place.language, self.place.home + 'calls.html')}</code>"
+            page = self.place.home + "calls.html"
+            return f"<code>{book_code.call_link(words, self.place.calls, self.place.language, page)}</code>"
         return f"<code>{escape(words)}</code>"
 
     @staticmethod

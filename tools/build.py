@@ -8,6 +8,7 @@ import sys
 from contextlib import contextmanager
 
 from common import BUILD, ROOT, Trouble, call, say
+from words import _
 
 
 @contextmanager
@@ -16,13 +17,13 @@ def locked(folder, how):
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
-        raise Trouble(f"cannot make {error.filename}: {error.strerror}") from None
+        raise Trouble(_("cannot make {file}: {reason}", file=error.filename, reason=error.strerror)) from None
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         try:
             fcntl.flock(descriptor, how | fcntl.LOCK_NB)
         except BlockingIOError:
-            say(f"waiting for another build in {folder.name}")
+            say(_("waiting for another build in {folder}", folder=folder.name))
             fcntl.flock(descriptor, how)
         yield
     finally:
@@ -40,11 +41,11 @@ def is_set_up(folder):
 
 def set_up(folder, options):
     if not os.access(folder, os.W_OK):
-        raise Trouble(f"cannot write in {folder}: it belongs to somebody else")
+        raise Trouble(_("cannot write in {folder}: it belongs to somebody else", folder=folder))
     again = ["--wipe"] if (folder / "meson-private" / "cmd_line.txt").exists() else []
-    say(f"setting up {folder.name}")
+    say(_("setting up {folder}", folder=folder.name))
     if call(["meson", "setup", *again, *options, folder, ROOT], stdin=subprocess.DEVNULL, stdout=sys.stderr) != 0:
-        raise Trouble(f"setting up {folder.name} failed: see above")
+        raise Trouble(_("setting up {folder} failed: see above", folder=folder.name))
 
 
 def is_up_to_date(folder, targets):
@@ -60,6 +61,6 @@ def build(targets=(), folder=BUILD, options=()):
     with locked(folder, fcntl.LOCK_EX):
         if not is_set_up(folder):
             set_up(folder, options)
-        say(f"building {' '.join(targets) or 'everything'} in {folder.name}")
+        say(_("building {what} in {folder}", what=" ".join(targets) or _("everything"), folder=folder.name))
         if call(["ninja", "-C", folder, *targets], stdin=subprocess.DEVNULL, stdout=sys.stderr) != 0:
-            raise Trouble(f"building {folder.name} failed: see above")
+            raise Trouble(_("building {folder} failed: see above", folder=folder.name))

@@ -1,6 +1,7 @@
 """./lab check CHAPTER [OPTIONS] -- COMMAND: anybody's server, in any language, against a chapter's contract."""
 
 import datetime
+import functools
 import json
 import os
 import re
@@ -12,11 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import packages
-from common import BUILD, USAGE, Trouble, find_chapter
+from common import BUILD, CHAPTERS, USAGE, Trouble, find_chapter, say
+from words import _, title_of
 
 FAULT = BUILD / "tests" / "libfault.so"
 OWN_FAULT = 3  # the exit code when it is not the server that is to blame
 PATIENCE = 4.0  # seconds, for whatever a check waits for
+ONE_NETWORK = "no network of its own is granted here: one check after another"
 VALUED = ("--port", "--address", "--json", "--only", "--factor")
 FLAGS = ("--watch", "--hint", "--full")
 
@@ -31,6 +34,22 @@ class Options:
     json: str = ""
     only: str = ""
     factor: float = 1.0
+    side_by_side: int = 4 * len(os.sched_getaffinity(0))  # checks at once: each waits most of the time
+    sandbox: object = None  # where the command runs, if it is not trusted
+
+    @functools.cached_property
+    def serial(self):
+        """Whether there is but one place for all checks: the server that runs, or a port that is always the same."""
+        import anybody
+        import network
+
+        anywhere = anybody.told(self.command) or self.chapter.transport == "unix"
+        return bool(self.address) or not (anywhere or network.granted())
+
+    @property
+    def at_once(self):
+        """How many checks are run side by side."""
+        return 1 if self.serial else self.side_by_side
 
 
 def read(words):
@@ -43,22 +62,24 @@ def read(words):
         if word in VALUED:
             values[word] = next(before, None)
             if values[word] is None:
-                raise Trouble(f"{word} wants a value", USAGE)
+                raise Trouble(_("{word} wants a value", word=word), USAGE)
         elif word in FLAGS:
             flags.add(word)
         else:
             rest.append(word)
     if len(rest) != 1 or rest[0].startswith("-"):
-        raise Trouble("check takes a chapter and a command: ./lab check 04 -- ./my_server {port}"
-                      + (f"; what is '{rest[-1]}'?" if rest else ""), USAGE)
-    options = Options(find_chapter(rest[0]), command, flags, json=values.get("--json", ""), only=values.get("--only", ""))
+        usage = "./lab check 04 -- ./my_server {port}"
+        raise Trouble(_("check takes a chapter and a command: {usage}; what is '{word}'?", usage=usage, word=rest[-1])
+                      if rest else _("check takes a chapter and a command: {usage}", usage=usage), USAGE)
+    options = Options(find_chapter(rest[0]), command, flags, json=values.get("--json", ""),
+                      only=values.get("--only", ""))
     options.port = number("--port", values.get("--port"), 1, 65535)
     options.factor = float(number("--factor", values.get("--factor", "1"), 1, 100))
     options.address = address(values.get("--address"))
     if bool(command) == bool(options.address):
-        raise Trouble("check takes a command after --, or --address for a server that runs already", USAGE)
+        raise Trouble(_("check takes a command after --, or --address for a server that runs already"), USAGE)
     if command and not (shutil.which(command[0]) or Path(command[0]).is_dir()):
-        raise Trouble(f"there is no program '{command[0]}'", USAGE)
+        raise Trouble(_("there is no program '{name}'", name=command[0]), USAGE)
     return options
 
 
@@ -66,7 +87,8 @@ def number(name, text, least, most):
     if text is None:
         return None
     if not text.isdigit() or not least <= int(text) <= most:
-        raise Trouble(f"{name} wants a number from {least} to {most}, not '{text}'", USAGE)
+        raise Trouble(_("{name} wants a number from {least} to {most}, not '{text}'", name=name, least=least, most=most,
+                        text=text), USAGE)
     return int(text)
 
 
@@ -81,8 +103,23 @@ def address(text):
 def ladder_of(chapter):
     import contract
     import datagram_contract
+    import http_contract
+    from check import Ladder
 
-    return datagram_contract.ladder if chapter.transport == "udp" else contract.ladder
+    if chapter.transport != "http":
+        return datagram_contract.ladder if chapter.transport == "udp" else contract.ladder
+    both = Ladder()  # what goes through POST /upper is a stream
+    both.checks = contract.ladder.checks | http_contract.ladder.checks
+    return both
+
+
+def every_check():
+    """All checks that any chapter's server may be held to, each once."""
+    found = {}
+    for chapter in CHAPTERS:
+        of = chapter.capabilities | {chapter.transport}
+        found |= {check.id: check for check in ladder_of(chapter) if check.capability in of}
+    return list(found.values())
 
 
 def checks_of(options, terms):
@@ -95,42 +132,56 @@ def checks_of(options, terms):
     if not options.only:
         return asked
     if options.only not in {check.id for check in asked}:
-        raise Trouble(f"--only: chapter {chapter.number} has no check '{options.only}': "
-                      + ", ".join(check.id for check in asked), USAGE)
+        raise Trouble(_("--only: chapter {chapter} has no check '{check}': {known}", chapter=chapter.number,
+                        check=options.only, known=", ".join(check.id for check in asked)), USAGE)
     return [check for check in ladder.up_to(options.only) if check in asked]
 
 
 def subject_maker(options, trace=()):
     import anybody
 
-    datagrams = options.chapter.transport == "udp"
+    of = {"udp": "DatagramSubject", "http": "HttpSubject"}.get(options.chapter.transport, "Subject")
     patience = PATIENCE * options.factor
     if options.address:
-        kind = anybody.RunningDatagramSubject if datagrams else anybody.RunningSubject
+        kind = getattr(anybody, f"Running{of}")
         return lambda check: kind(options.address, options.chapter, patience)
-    kind = anybody.AnyDatagramSubject if datagrams else anybody.AnySubject
+    kind = getattr(anybody, f"Any{of}")
     command = [anybody.absolute(word) for word in options.command]
-    return lambda check: kind(command, options.chapter, patience, options.port, FAULT, trace)
+    fault, box = (options.sandbox.fault, options.sandbox) if options.sandbox else (FAULT, None)
+    return lambda check: kind(command, options.chapter, patience, options.port, fault, trace, box and box.of(check))
 
 
-def judged(options, told=lambda id, verdict: None):
-    """(the checks, their verdicts, their causes, what this machine could not do)."""
-    import causes
+def verdicts_of(checks, options, told=lambda id, verdict: None):
+    """{check: Verdict} of the checks, in their order."""
     import examine
 
-    terms = examine.terms()
-    checks = checks_of(options, terms)
-    serial = bool(options.address)
-    climb = examine.Climb(checks, subject_maker(options), terms, options.factor, serial, told)
+    climb = examine.Climb(checks, subject_maker(options), examine.terms(), options.factor, options.at_once, told)
     verdicts = climb.run()
     if broken := next((v for v in verdicts.values() if v.status == "error"), None):
         raise RuntimeError(broken.message)
+    return verdicts
+
+
+def causes_of(checks, verdicts, options):
+    """({failed check: its cause}, what this machine could not do)."""
+    import causes
+    import examine
+
     failed = [check for check in checks if verdicts[check.id].status == "failed"]
-    limits = []
-    found = {}
-    if failed:
-        found, limits = causes.of(failed, verdicts, lambda trace: subject_maker(options, trace), terms, options)
-    return checks, verdicts, found, limits
+    limits = [ONE_NETWORK] if options.serial and options.command else []
+    if not failed:
+        return {}, limits
+    found, more = causes.of(failed, verdicts, lambda trace: subject_maker(options, trace), examine.terms(), options)
+    return found, limits + more
+
+
+def judged(options):
+    """(the checks, their verdicts, their causes, what this machine could not do)."""
+    import examine
+
+    checks = checks_of(options, examine.terms())
+    verdicts = verdicts_of(checks, options)
+    return checks, verdicts, *causes_of(checks, verdicts, options)
 
 
 def place_of(options):
@@ -139,8 +190,8 @@ def place_of(options):
     return "PATH" if options.chapter.transport == "unix" else ("127.0.0.1", options.port or options.chapter.port)
 
 
-def document(options, seconds, checks, verdicts, found, limits):
-    """What --json writes: check.schema.json says what it may be."""
+def rows_of(options, checks, verdicts, found):
+    """What is known of each check: check.schema.json says what it may be."""
     import examine
     import telling
 
@@ -150,20 +201,39 @@ def document(options, seconds, checks, verdicts, found, limits):
         failed = verdict.status == "failed"
         cause = found.get(check.id)
         rows.append({
-            "id": check.id, "title": check.title, "status": verdict.status, "needs": check.needs or None,
+            "id": check.id, "title": title_of(check), "status": verdict.status, "needs": check.needs or None,
             "seconds": verdict.seconds, "points": of.points if verdict.status == "passed" else 0,
             "of": 0 if verdict.status == "cannot-tell" else of.points, "visibility": of.visibility,
             "message": verdict.message, "cause": cause,
             "report": telling.report(check, verdict, cause, place_of(options), options.chapter) if failed else [],
         })
+    return rows
+
+
+def document(options, seconds, checks, verdicts, found, limits):
+    """What --json writes."""
+    rows = rows_of(options, checks, verdicts, found)
     now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
     return {"schema": 1, "chapter": options.chapter.name, "command": options.command, "date": now,
             "seconds": round(seconds, 2), "points": sum(row["points"] for row in rows),
             "of": sum(row["of"] for row in rows), "limits": limits, "checks": rows}
 
 
-MARKS = {"passed": ("green", "passed"), "failed": ("red", "failed"), "skipped": ("yellow", "skipped"),
+MARKS = {"passed": ("green", _("passed")), "failed": ("red", _("failed")), "skipped": ("yellow", _("skipped")),
          "cannot-tell": ("cyan", "?")}
+
+
+def lines_of(rows):
+    """[status, what is said of it, the checks]: those that cannot be told for one reason stand together."""
+    lines = []
+    for row in rows:
+        said = row["title"] if row["status"] == "failed" else row["message"]
+        same = next((line for line in lines if line[:2] == ["cannot-tell", said]), None)
+        if same and row["status"] == "cannot-tell":
+            same[2].append(row["id"])
+        elif row["status"] != "passed":
+            lines.append([row["status"], said, [row["id"]]])
+    return lines
 
 
 def show(result, hint):
@@ -176,13 +246,11 @@ def show(result, hint):
     rows = result["checks"]
     passed = [row for row in rows if row["status"] == "passed"]
     if passed:
-        console.print(f"[green]passed[/]  {escape(', '.join(row['id'] for row in passed))}")
+        console.print(f"[green]{_('passed')}[/]  {escape(', '.join(row['id'] for row in passed))}")
     table = Table(box=None, show_header=False, padding=(0, 1, 0, 0))
-    for row in rows:
-        if row["status"] != "passed":
-            colour, mark = MARKS[row["status"]]
-            said = row["title"] if row["status"] == "failed" else row["message"]
-            table.add_row(f"[{colour}]{mark}[/]", row["id"], escape(said))
+    for status, said, ids in lines_of(rows):
+        colour, mark = MARKS[status]
+        table.add_row(f"[{colour}]{mark}[/]", ", ".join(ids), escape(said))
     if table.row_count:
         console.print(table)
     failed = [row for row in rows if row["status"] == "failed"]
@@ -191,10 +259,24 @@ def show(result, hint):
         for line in row["report"]:
             console.print(escape(line), style="bold" if line == row["report"][0] else "", soft_wrap=True)
     if len(failed) > 1 and not hint:
-        console.print(f"\n{len(failed) - 1} more failed: --hint tells of them too.")
+        console.print("\n" + _("{count} more failed: --hint tells of them too.", count=len(failed) - 1))
     for limit in result["limits"]:
         console.print(f"[cyan]{escape(limit)}[/]")
-    console.print(f"\n{result['chapter']}: {result['points']} of {result['of']} points in {result['seconds']} s")
+    console.print("\n" + _("{chapter}: {points} of {of} points in {seconds} s", chapter=result["chapter"],
+                           points=result["points"], of=result["of"], seconds=result["seconds"]))
+
+
+def build_what_fails(options):
+    """Builds the library that lets calls fail, where it is missing and wanted: without it two checks cannot tell."""
+    import build
+    import examine
+
+    wanted = any(check.id in ("no-worker", "udp-error") for check in checks_of(options, examine.terms()))
+    if wanted and options.command and not FAULT.exists():
+        try:
+            build.build([str(FAULT.relative_to(BUILD))])
+        except Trouble as trouble:
+            say(trouble)
 
 
 def once(options):
@@ -223,7 +305,7 @@ def watch(options):
         before = stamps(options)
         print("\033[2J\033[H" if sys.stdout.isatty() else "", end="")
         once(options)
-        print("waiting until it changes; Ctrl-C ends this", flush=True)
+        print(_("waiting until it changes; Ctrl-C ends this"), flush=True)
         while stamps(options) in (before, []):
             time.sleep(0.2)
 
@@ -234,10 +316,11 @@ def main(words):
     from process import raise_descriptor_limit
 
     raise_descriptor_limit()
+    build_what_fails(options)
     try:
         return watch(options) if "--watch" in options.flags else once(options)
     except (Trouble, KeyboardInterrupt, OSError):
         raise
     except Exception:
         traceback.print_exc()
-        raise Trouble("this is a fault of the checker, not of the server", OWN_FAULT) from None
+        raise Trouble(_("this is a fault of the checker, not of the server"), OWN_FAULT) from None

@@ -1,6 +1,5 @@
 """What every command needs: where things are, how trouble is told, how another program is run."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -10,15 +9,10 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 sys.path.insert(1, str(ROOT / "tests"))  # the table of chapters and the handle on a server are the suite's
 
-from chapters import CHAPTERS, find  # noqa: E402
+from chapters import CHAPTERS, candidates  # noqa: E402
+from words import _  # noqa: E402
 
 USAGE = 2  # the exit code of a command line that cannot be carried out
-
-
-def language():
-    """"zh" where the environment asks for Chinese, as gettext reads it; else "en"."""
-    wanted = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG") or ""
-    return "zh" if wanted.startswith("zh") else "en"
 
 
 class Trouble(Exception):
@@ -30,10 +24,12 @@ class Trouble(Exception):
 
 
 def find_chapter(words):
-    try:
-        return find(words)
-    except LookupError as error:
-        raise Trouble(error.args[0], USAGE) from None
+    found = candidates(words)
+    if len(found) == 1:
+        return found[0]
+    known = ", ".join(chapter.name for chapter in found or CHAPTERS)
+    raise Trouble(_("'{words}' is ambiguous: {known}", words=words, known=known) if found else
+                  _("'{words}' is no chapter: {known}", words=words, known=known), USAGE)
 
 
 def say(line):

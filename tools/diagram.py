@@ -37,7 +37,8 @@ def wrapped(words, room=230):
 def text(lines, x, y, anchor="middle", kind=""):
     """SVG of lines of words, the middle of the whole at height y."""
     top = y - (len(lines) - 1) * LINE / 2 + SIZE * 0.35
-    spans = "".join(f'<tspan x="{x:.0f}" y="{top + i * LINE:.0f}">{escape(line)}</tspan>' for i, line in enumerate(lines))
+    spans = "".join(f'<tspan x="{x:.0f}" y="{top + i * LINE:.0f}">{escape(line)}</tspan>'
+                    for i, line in enumerate(lines))
     return f'<text text-anchor="{anchor}"{f" class={chr(34)}{kind}{chr(34)}" if kind else ""}>{spans}</text>'
 
 
@@ -49,8 +50,8 @@ def svg(wide, high, title, inside):
     """The whole picture. Screen readers are given its title; its sentences stand beside it."""
     return (f'<svg class="drawing" role="img" aria-label="{escape(title)}" viewBox="0 0 {wide:.0f} {high:.0f}" '
             f'width="{wide:.0f}" height="{high:.0f}"><defs><marker id="tip" viewBox="0 0 10 10" refX="9" refY="5" '
-            f'markerWidth="8" markerHeight="8" orient="auto-start-reverse"><path class="tip" d="M0 1 9 5 0 9z"/></marker>'
-            f'</defs>{"".join(inside)}</svg>')
+            'markerWidth="8" markerHeight="8" orient="auto-start-reverse"><path class="tip" d="M0 1 9 5 0 9z"/>'
+            f'</marker></defs>{"".join(inside)}</svg>')
 
 
 def not_understood(line):
@@ -258,7 +259,8 @@ def to_dot(graph):
     rows = [f'digraph {{ rankdir={"LR" if direction == "LR" else "TB"}; compound=true; nodesep=0.3; ranksep=0.42;']
     for id, (words, shape) in graph.nodes.items():
         wide, high = node_size(words, shape)
-        rows.append(f'{quoted(id)} [label="", shape={"diamond" if shape == "choice" else "circle" if shape == "dot" else "box"},'
+        kind = {"choice": "diamond", "dot": "circle"}.get(shape, "box")
+        rows.append(f'{quoted(id)} [label="", shape={kind},'
                     f' fixedsize=true, width={wide / 72:.3f}, height={high / 72:.3f}];')
     for name, (words, own, ids) in graph.groups.items():
         same = "rank=same; " if own != direction and across else ""
@@ -291,7 +293,8 @@ def draw_edge(edge, words, style, high):
     flipped = [f"{x:.0f} {high - y:.0f}" for x, y in points]
     path = f"M{flipped[0]}C{' '.join(flipped[1:4 + (len(points) - 4) // 3 * 3])}"
     path += f"L{flipped[-1]}" if tip and style != "plain" else ""
-    out = f'<path class="line" d="{path}"{" stroke-dasharray=" + chr(34) + "5 4" + chr(34) if style == "dashed" else ""}'
+    dashes = ' stroke-dasharray="5 4"' if style == "dashed" else ""
+    out = f'<path class="line" d="{path}"{dashes}'
     out += "/>" if style == "plain" else ' marker-end="url(#tip)"/>'
     if words:
         x, y = map(float, edge["lp"].split(","))
@@ -324,13 +327,15 @@ def draw_node(words, shape, x, y, high):
     if shape == "dot":
         return [f'<circle class="{"end" if words == "(end)" else "dot"}" cx="{x:.0f}" cy="{y:.0f}" r="7"/>']
     if shape == "choice":
-        corners = f"{x - wide / 2:.0f},{y:.0f} {x:.0f},{y - tall / 2:.0f} {x + wide / 2:.0f},{y:.0f} {x:.0f},{y + tall / 2:.0f}"
+        places = (x - wide / 2, y), (x, y - tall / 2), (x + wide / 2, y), (x, y + tall / 2)
+        corners = " ".join(f"{across:.0f},{down:.0f}" for across, down in places)
         return [f'<polygon class="box" points="{corners}"/>', text(wrapped(words, 210), x, y)]
     return [box(x - wide / 2, y - tall / 2, wide, tall), text(wrapped(words, 210), x, y)]
 
 
 def say_graph(graph):
-    names = {id: {"(begin)": "●", "(end)": "◎"}.get(words, re.sub("<br/?>", " ", words)) for id, (words, _) in graph.nodes.items()}
+    names = {id: {"(begin)": "●", "(end)": "◎"}.get(words, re.sub("<br/?>", " ", words))
+             for id, (words, _) in graph.nodes.items()}
     names.update({id: words for id, (words, _, _) in graph.groups.items()})
     for words, _, ids in graph.groups.values():
         yield f"{words}: {', '.join(names[id] for id in ids)}"

@@ -4,6 +4,7 @@ import shlex
 
 import packages
 from common import CHAPTERS, ROOT, USAGE, Trouble, call, find_chapter
+from words import _
 
 SIGPIPE = 141  # the reader has left: it was shown as far as it was wanted
 
@@ -21,7 +22,7 @@ def lineage(chapter):
 
 def main(words):
     if len(words) != 1:
-        raise Trouble("diff takes one chapter: ./lab diff 03", USAGE)
+        raise Trouble(_("diff takes one chapter: ./lab diff 03"), USAGE)
     chapter = find_chapter(words[0])
     packages.require("core")
     # One git around both diffs, so that its pager opens once; a diff that finds something exits 1.

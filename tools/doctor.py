@@ -9,6 +9,7 @@ import sys
 
 import packages
 from common import USAGE, Trouble
+from words import _
 
 NEEDED = ("core", "test")
 DESCRIPTORS = 10_500  # for 10,000 connections
@@ -27,11 +28,11 @@ def show(line):
 def show_packages():
     for package in packages.listed():
         if package.found():
-            mark = "[green]ok      [/]"
+            mark = _("[green]ok      [/]")
         elif package.group in NEEDED:
-            mark = "[red]missing [/]"
+            mark = _("[red]missing [/]")
         else:
-            mark = "absent  "
+            mark = _("absent  ")
         show(f"{mark}  {package.group:5} {package.name}")
 
 
@@ -48,27 +49,29 @@ def limits():
     enough = hard == resource.RLIM_INFINITY or hard >= DESCRIPTORS
     namespace = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--net"]
     return [
-        (f"open files (ulimit -Hn is {hard})", enough, f"{DESCRIPTORS} for 10,000 connections"),
-        ("tracing another process", permitted("strace", "-o", os.devnull, "true"), "tests that make a system call fail"),
-        ("a network namespace", permitted(*namespace, "true"), "tests that use fixed ports"),
+        (_("open files (ulimit -Hn is {hard})", hard=hard), enough,
+         _("{count} for 10,000 connections", count=DESCRIPTORS)),
+        (_("tracing another process"), permitted("strace", "-o", os.devnull, "true"),
+         _("tests that make a system call fail")),
+        (_("a network namespace"), permitted(*namespace, "true"), _("tests that use fixed ports")),
     ]
 
 
 def show_limits():
     for what, so, purpose in limits():
-        mark = {True: "[green]ok      [/]", False: "[red]not here[/]", None: "unknown "}[so]
-        show(f"{mark}  limit {what}: {purpose}")
+        mark = {True: _("[green]ok      [/]"), False: _("[red]not here[/]"), None: _("unknown ")}[so]
+        show(_("{mark}  limit {what}: {purpose}", mark=mark, what=what, purpose=purpose))
 
 
 def main(words):
     if words:
-        raise Trouble(f"doctor takes no arguments; what is '{words[0]}'?", USAGE)
+        raise Trouble(_("doctor takes no arguments; what is '{word}'?", word=words[0]), USAGE)
     show_packages()
     show_limits()
     lacking = packages.missing(*NEEDED)
     if not lacking:
-        show("\nNothing that ./lab run and ./lab test need is missing.")
+        show("\n" + _("Nothing that ./lab run and ./lab test need is missing."))
         return 0
     sys.stdout.flush()
-    show("\nThis installs what is missing:\n  " + packages.how_to_install(lacking))
+    show("\n" + _("This installs what is missing:") + "\n  " + packages.how_to_install(lacking))
     return 1

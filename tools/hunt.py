@@ -1,4 +1,4 @@
-"""./lab hunt [CHAPTER]: starts a server with a hidden fault; the student looks at it from outside, and names the cause."""
+"""./lab hunt [CHAPTER]: a server with a hidden fault; the student looks at it from outside, and names the cause."""
 
 import fcntl
 import random
@@ -9,101 +9,102 @@ import sys
 import tempfile
 from dataclasses import dataclass
 
+import causes
 import packages
 from build import is_set_up, locked, set_up
 from check import Failed
-from common import BUILD, CHAPTERS, ROOT, USAGE, Trouble, find_chapter, language, say
+from common import BUILD, CHAPTERS, ROOT, USAGE, Trouble, find_chapter, say
 from process import Server
+from words import _
 
 FAULTY = ROOT / "tests" / "faulty"
 CHOICES = 4
-WORDY = {"help", "bad-options", "default-port", "verbose", "ready-line", "quiet", "pool-help"}  # seen in its own words at once
-SAY = {
-    "en": dict(listens="a server of {chapter} listens on port {port}, process {pid}. Something in it is wrong.",
-               dies="a server of {chapter} does not get as far as to listen: {why}",
-               tools="In another terminal: nc 127.0.0.1 {port}, ss -tanp, strace -f -p {pid}, ./lab trace {number} -- {program} --port {{port}}",
-               which="What is wrong with it?", ask="1 to {last}, Ctrl-D gives up: ",
-               right="Right. The check of ./lab test that finds it is {check}.",
-               wrong="No: what you named would fail {check}. Look again.", gone="It has ended ({code})."),
-    "zh": dict(listens="{chapter} 的一个服务器在端口 {port} 上监听，进程 {pid}。它有一处错误。",
-               dies="{chapter} 的一个服务器还没有监听就出了问题：{why}",
-               tools="在另一个终端：nc 127.0.0.1 {port}，ss -tanp，strace -f -p {pid}，./lab trace {number} -- {program} --port {{port}}",
-               which="它错在哪里？", ask="1 到 {last}，Ctrl-D 放弃：",
-               right="对。./lab test 里找到它的检查是 {check}。",
-               wrong="不对：你说的那种错误会使检查 {check} 失败。再看看。", gone="它已经结束（{code}）。"),
-}
+TEXTS = {cause.id: cause.text for cause in causes.CAUSES}
 
 
 @dataclass(frozen=True)
 class Fault:
     name: str
     chapter: str
-    cause: str  # what is wrong, in a sentence
+    cause: str  # its id in the closed list of tests/causes.py
     check: str  # the check that fails it
     diff: str  # against the right program
 
 
 def read_faults():
-    """The wrong servers that can be hunted: of TCP, judged on a plain build, and no matter of words or options."""
+    """The wrong servers that can be hunted: of TCP, judged on a plain build, with a cause in the list."""
     found = []
     for diff in sorted(FAULTY.glob("*.diff")):
-        head, _, body = diff.read_text().partition("\n--- a/")
+        head, body = diff.read_text().split("\n--- a/", 1)
         source = body.split("\n", 1)[0]
         chapter = next(chapter for chapter in CHAPTERS if source.startswith(chapter.name))
-        check = re.search(r"^Fails: ([\w-]+)", head, re.MULTILINE)[1]
-        if chapter.transport == "tcp" and "client" not in source and "\nBuild:" not in head and check not in WORDY:
-            found.append(Fault(diff.stem, chapter.name, " ".join(head.split("\n\n")[0].split()), check,
-                               f"--- a/{body}"))
+        cause = re.search(r"^Cause: (\S+)", head, re.MULTILINE)
+        if cause and chapter.transport == "tcp" and "\nBuild:" not in head:
+            check = re.search(r"^Fails: ([\w-]+)", head, re.MULTILINE)[1]
+            found.append(Fault(diff.stem, chapter.name, cause[1], check, f"--- a/{body}"))
     return found
 
 
 def choices(fault, faults, chance):
-    """The cause and others, in any order: of the same chapter first, each of another check."""
-    others = [other for other in faults if other.check != fault.check]
+    """The fault and others, in any order: of the same chapter first, each of another cause and another check."""
+    others = [other for other in faults if other.check != fault.check and other.cause != fault.cause]
     chance.shuffle(others)
     others.sort(key=lambda other: other.chapter != fault.chapter)
-    by_check = {other.check: other for other in reversed(others)}
-    shown = [fault, *sorted(by_check.values(), key=others.index)[:CHOICES - 1]]
+    shown = [fault]
+    for other in others:
+        if len(shown) < CHOICES and not any(other.check == one.check or other.cause == one.cause for one in shown):
+            shown.append(other)
     chance.shuffle(shown)
     return shown
 
 
-def ask(fault, shown, words, server=None):
+def chosen_by(line, shown):
+    """The choice that a line names, by its number or its cause's id; None when it names none."""
+    word = line.strip()
+    if word.isdigit() and 1 <= int(word) <= len(shown):
+        return shown[int(word) - 1]
+    return next((choice for choice in shown if choice.cause == word), None)
+
+
+def ask(fault, shown, server=None):
     """Asks until the cause is named: 0; or the input ends: 1."""
-    print(words["which"])
+    print(_("What is wrong with it?"))
     for number, choice in enumerate(shown, 1):
-        print(f"  {number}. {choice.cause}")
+        print(f"  {number}. {choice.cause}: {TEXTS[choice.cause]}")
     while True:
         if server and not server.alive():
-            print(words["gone"].format(code=server.popen.returncode))
-        print(words["ask"].format(last=len(shown)), end="", flush=True)
+            print(_("It has ended ({code}).", code=server.popen.returncode))
+        print(_("1 to {last}, or its name; Ctrl-D gives up: ", last=len(shown)), end="", flush=True)
         line = sys.stdin.readline()
         if not line:
             print()
             return 1
-        if not line.strip().isdigit() or not 1 <= int(line) <= len(shown):
-            continue
-        chosen = shown[int(line) - 1]
+        chosen = chosen_by(line, shown)
         if chosen == fault:
-            print(words["right"].format(check=fault.check))
+            print(_("Right: {cause}. ./lab check finds it by {check}.", cause=fault.cause, check=fault.check))
             print(fault.diff)
             return 0
-        print(words["wrong"].format(check=chosen.check))
+        if chosen:
+            print(_("No: {cause} would fail {check}. Look again.", cause=chosen.cause, check=chosen.check))
 
 
-def hunt(fault, shown, words):
+def hunt(fault, shown):
     with tempfile.TemporaryDirectory(prefix="lab-") as folder:
         program = shutil.copy(BUILD / "tests" / "faulty" / fault.name, f"{folder}/server")  # its own name would tell
         try:
             server = Server([program, "--port", "0"])
         except Failed as failure:
-            print(words["dies"].format(chapter=fault.chapter, why=failure))
-            return ask(fault, shown, words)
+            print(_("a server of {chapter} does not get as far as to listen: {why}", chapter=fault.chapter,
+                    why=failure))
+            return ask(fault, shown)
         try:
-            about = {"chapter": fault.chapter, "port": server.address[1], "pid": server.pid, "number": fault.chapter[:2]}
-            print(words["listens"].format(**about))
-            print(words["tools"].format(**about, program=program))
-            return ask(fault, shown, words, server)
+            port = server.address[1]
+            print(_("a server of {chapter} listens on port {port}, process {pid}. Something in it is wrong.",
+                    chapter=fault.chapter, port=port, pid=server.pid))
+            commands = (f"nc 127.0.0.1 {port}", "ss -tanp", f"strace -f -p {server.pid}",
+                        f"./lab trace {fault.chapter[:2]} -- {program} --port {{port}}")
+            print(_("In another terminal: {commands}", commands=", ".join(commands)))
+            return ask(fault, shown, server)
         finally:
             server.kill()
 
@@ -113,21 +114,24 @@ def build_unseen(fault):
     with locked(BUILD, fcntl.LOCK_EX):
         if not is_set_up(BUILD):
             set_up(BUILD, ())
-        say("building a server with a fault")
-        ran = subprocess.run(["ninja", "-C", BUILD, f"tests/faulty/{fault.name}"], capture_output=True, stdin=subprocess.DEVNULL)
+        say(_("building a server with a fault"))
+        ran = subprocess.run(["ninja", "-C", BUILD, f"tests/faulty/{fault.name}"], capture_output=True,
+                             stdin=subprocess.DEVNULL)
     if ran.returncode != 0:
-        raise Trouble("hunt: the server does not build: meson compile -C build faulty says why")
+        raise Trouble(_("hunt: the server does not build: meson compile -C build faulty says why"))
 
 
 def main(words):
     if len(words) > 1:
-        raise Trouble(f"hunt takes a chapter; what is '{words[1]}'?", USAGE)
+        raise Trouble(_("hunt takes a chapter; what is '{word}'?", word=words[1]), USAGE)
     chapter, faults = find_chapter(words[0]).name if words else None, read_faults()
     wanted = [fault for fault in faults if chapter in (None, fault.chapter)]
     if not wanted:
-        raise Trouble(f"hunt: no wrong server of {chapter} can be hunted; there are of {', '.join(sorted({f.chapter for f in faults}))}", USAGE)
+        known = ", ".join(sorted({fault.chapter for fault in faults}))
+        raise Trouble(_("hunt: no wrong server of {chapter} can be hunted; there are of {known}", chapter=chapter,
+                        known=known), USAGE)
     packages.require("core")
     chance = random.Random()
     fault = chance.choice(wanted)
     build_unseen(fault)
-    return hunt(fault, choices(fault, faults, chance), SAY[language()])
+    return hunt(fault, choices(fault, faults, chance))

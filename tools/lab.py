@@ -6,11 +6,12 @@ import signal
 import sys
 from pathlib import Path
 
-from common import USAGE, Trouble, language, say
+from common import USAGE, Trouble, say
+from words import _, language
 
 # command: the module that carries it out
 COMMANDS = {name: name for name in ("run", "test", "new", "bench", "diff", "doctor", "fuzz", "book", "trace", "hunt")}
-COMMANDS["check"] = "checking"
+COMMANDS |= {"check": "checking", "grade": "grading"}
 
 
 def carry_out(words):
@@ -23,7 +24,7 @@ def carry_out(words):
         print(Path(__file__).with_name(name).read_text(encoding="utf-8"), end="")
         return 0
     if words[0] not in COMMANDS:
-        raise Trouble(f"there is no command '{words[0]}': ./lab help shows them", USAGE)
+        raise Trouble(_("there is no command '{word}': ./lab help shows them", word=words[0]), USAGE)
     return importlib.import_module(COMMANDS[words[0]]).main(words[1:])
 
 
@@ -32,7 +33,7 @@ def main(words):
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, frame: sys.exit(128 + number))
     if sys.stdout is None or sys.stderr is None:
-        raise Trouble("stdout and stderr must not be closed")
+        raise Trouble(_("stdout and stderr must not be closed"))
     if sys.stdin is None:
         os.open(os.devnull, os.O_RDONLY)  # or the next file that is opened would be the client's stdin
     sys.stdout.reconfigure(errors="replace")

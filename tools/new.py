@@ -1,6 +1,7 @@
 """./lab new CHAPTER DIR: a place to begin: the parent chapter's pair, what it includes, a Makefile, and the ladder of
 checks to climb. Nothing that is there already is overwritten."""
 
+import os
 import re
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import packages
 from checking import Options, checks_of
 from common import ROOT, USAGE, Trouble, find_chapter
 from diff import lineage
+from words import _, title_of
 
 INCLUDE = re.compile(r'^#include "([^"]+)"', re.MULTILINE)
 
@@ -21,14 +23,15 @@ int main() {{
 }}
 """
 
-MAKEFILE = """# make builds both; make check climbs the ladder.
+MAKEFILE = """# make builds both; make check climbs the ladder. LAB: the ./lab that judges.
+LAB ?= {lab}
 CXXFLAGS += -std=c++20 -g -Wall -Wextra -pthread
 CPPFLAGS += -I.
 {libraries}
 all: server client
 
 check: server
-\t{lab} check {number} -- ./server {place}
+\t"$(LAB)" check {number} -- ./server {place}
 
 clean:
 \trm -f server client
@@ -50,18 +53,33 @@ def included(source):
     return found
 
 
+def readme(chapter, lab):
+    return _("# {name}: yours\n\n"
+             "`make` builds `server` and `client`; `make check` has the server judged, and tells of the first check that it "
+             "fails. It needs the folder that this one was made from: {lab}; if that has moved, `make check LAB=…/lab`.\n\n"
+             "The ladder, each check with the one that it needs. These pass when all is done:\n\n",
+             name=chapter.name, lab=lab) + ladder(chapter)
+
+
 def ladder(chapter):
     """What the chapter's server is held to, a line a check."""
     import examine
 
     terms = examine.terms()
-    lines = [f"[ ] {check.id:24} {check.title}" + (f" (needs {check.needs})" if check.needs else "")
+    lines = [f"- [ ] `{check.id}`: {title_of(check)}"
+             + (" " + _("(needs {check})", check=f"`{check.needs}`") if check.needs else "")
              for check in checks_of(Options(chapter, []), terms)]
     return "\n".join(lines) + "\n"
 
 
-def start_of(chapter):
-    """{file: its text}: what the student begins with."""
+def way_to_lab(folder):
+    """The path of ./lab to be written into `folder`: what is made within the project moves along with it."""
+    inside = folder.resolve().is_relative_to(ROOT)
+    return os.path.relpath(ROOT / "lab", folder.resolve()) if inside else ROOT / "lab"
+
+
+def start_of(chapter, folder):
+    """{file: its text}: what the student begins with in `folder`."""
     pairs = lineage(chapter) if chapter.parent else []
     files = {}
     for program, (before, _) in zip(("server", "client"), pairs):
@@ -69,24 +87,26 @@ def start_of(chapter):
         files |= {name: path.read_text() for name, path in included(ROOT / before).items()}
     for program in ("server", "client"):
         files.setdefault(f"{program}.cpp", STUB.format(program=program))
-    place = {"unix": "--path {path}"}.get(chapter.transport, "--port {port}")
+    place = {"unix": "--path {path}", "http": "--port {port} --root {root}"}.get(chapter.transport, "--port {port}")
     libraries = "LDLIBS += -levent_core\n" if chapter.name.endswith("libevent") else ""
-    files["Makefile"] = MAKEFILE.format(lab=ROOT / "lab", number=chapter.number, place=place, libraries=libraries)
-    files["LADDER.txt"] = ladder(chapter)
+    lab = way_to_lab(folder)
+    files["Makefile"] = MAKEFILE.format(lab=lab, number=chapter.number, place=place, libraries=libraries)
+    files["README.md"] = readme(chapter, lab)
     return files
 
 
 def main(words):
     if len(words) != 2 or words[1].startswith("-"):
-        raise Trouble("new takes a chapter and a folder: ./lab new 04 my_select", USAGE)
+        raise Trouble(_("new takes a chapter and a folder: ./lab new 04 my_select"), USAGE)
     chapter, folder = find_chapter(words[0]), Path(words[1])
     packages.require("core", "test")
-    files = start_of(chapter)
+    files = start_of(chapter, folder)
     if there := sorted(name for name in files if (folder / name).exists()):
-        raise Trouble(f"{folder / there[0]} is there already, and nothing is overwritten", USAGE)
+        raise Trouble(_("{file} is there already, and nothing is overwritten", file=folder / there[0]), USAGE)
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
-    print(f"{folder}: server.cpp and client.cpp of {chapter.parent or 'nobody: stubs'}, a Makefile, and LADDER.txt: "
-          f"{files['LADDER.txt'].count('[ ]')} checks to climb.\nThen: cd {folder} && make && make check")
+    print(_("{folder}: server.cpp and client.cpp of {parent}, a Makefile, and README.md: {count} checks to climb.\n"
+            "Then: cd {folder} && make && make check", folder=folder, parent=chapter.parent or _("nobody: stubs"),
+            count=files["README.md"].count("- [ ]")))
     return 0

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common import ROOT, Trouble, call
+from words import _
 
 LIST = ROOT / "packages.txt"
 INSTALL = Path(__file__).with_name("install.sh")
@@ -50,4 +51,4 @@ def require(*groups, file=LIST):
         importlib.invalidate_caches()
         lacking = missing(*groups, file=file)
     if lacking:
-        raise Trouble("missing: " + ", ".join(f"{package.wanted} ({package.name})" for package in lacking))
+        raise Trouble(_("missing: {what}", what=", ".join(f"{package.wanted} ({package.name})" for package in lacking)))

@@ -13,6 +13,7 @@ from chapters import Chapter
 from check import Failed
 from common import BUILD, CHAPTERS, USAGE, Trouble, find_chapter
 from process import Server, wait_until
+from words import _
 
 TEXT = "Hello, 世界\n"  # only a to z change
 PATIENCE = 10  # seconds for a client and its short text
@@ -32,8 +33,12 @@ class Conversation:
     failure: str = ""
 
     @property
+    def is_right(self):
+        return not self.failure and self.reply.encode() == TEXT.encode().upper()
+
+    @property
     def verdict(self):
-        return self.failure or ("right" if self.reply.encode() == TEXT.encode().upper() else "wrong")
+        return self.failure or (_("right") if self.is_right else _("wrong"))
 
 
 @contextlib.contextmanager
@@ -81,11 +86,11 @@ def converse(chapter, folder=BUILD):
             told.client_says = client.stderr.decode(errors="replace")
             told.server_says = server.output + server.more_output() + server.log
             if client.returncode != 0:
-                told.failure = f"client: exit {client.returncode}"
+                told.failure = _("client: exit {code}", code=client.returncode)
     except subprocess.TimeoutExpired:
-        told.failure = f"no end after {PATIENCE} s"
+        told.failure = _("no end after {seconds} s", seconds=PATIENCE)
     except (Failed, OSError) as failure:
-        told.failure = f"server: {failure}"
+        told.failure = _("server: {failure}", failure=failure)
     return told
 
 
@@ -97,7 +102,7 @@ def run_all(chapters, folder=BUILD):
         told.append(converse(chapter, folder))
         show.conversation(told[-1])
     show.table(told)
-    return 0 if all(conversation.verdict == "right" for conversation in told) else 1
+    return 0 if all(conversation.is_right for conversation in told) else 1
 
 
 def opened(name):
@@ -105,7 +110,8 @@ def opened(name):
     try:
         return None if name == "-" else open(name, "rb")
     except (OSError, ValueError) as error:
-        raise Trouble(f"cannot read '{name}': {getattr(error, 'strerror', error)}") from None
+        reason = getattr(error, "strerror", error)
+        raise Trouble(_("cannot read '{name}': {reason}", name=name, reason=reason)) from None
 
 
 def run_with(chapter, name, folder=BUILD):
@@ -121,7 +127,7 @@ def run_with(chapter, name, folder=BUILD):
 
 def main(words):
     if len(words) > 2:
-        raise Trouble(f"run takes a chapter and a file; what is '{words[2]}'?", USAGE)
+        raise Trouble(_("run takes a chapter and a file; what is '{word}'?", word=words[2]), USAGE)
     wanted = [find_chapter(words[0])] if words else list(CHAPTERS)
     packages.require("core")
     if len(words) == 2:

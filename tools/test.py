@@ -10,6 +10,7 @@ import sys
 import packages
 from build import build
 from common import CHAPTERS, ROOT, USAGE, Trouble, call, find_chapter, say
+from words import _
 
 # Under a sanitizer nothing is optimised, so that nothing is optimised away, and the lines that its reports name are all
 # that is kept of the source (-g1): both take time off the build.
@@ -38,12 +39,12 @@ def targets(folder, chapter, full=False):
 
 
 def unit_tests(folder):
-    say(f"unit tests in {folder}")
+    say(_("unit tests in {folder}", folder=folder))
     suite = UNITS[folder][1]
     command = ["meson", "test", "-C", ROOT / folder, "--no-rebuild", "--print-errorlogs"]
     command += [] if suite == "all" else ["--suite", suite]
     if call(command, stdin=subprocess.DEVNULL) != 0:
-        raise Trouble(f"the unit tests failed in {folder}")
+        raise Trouble(_("the unit tests failed in {folder}", folder=folder))
 
 
 def fixed_addresses():
@@ -55,7 +56,7 @@ def fixed_addresses():
 
 
 def sweep(folders, chapter, full):
-    say("the contract, and what else the suite holds")
+    say(_("the contract, and what else the suite holds"))
     workers = len(os.sched_getaffinity(0)) * WORKERS_A_CORE
     command = fixed_addresses() if "build-tsan" in folders else []
     command += [sys.executable, "-m", "pytest", "tests", "-n", workers, "--dist", "loadgroup"]
@@ -64,16 +65,16 @@ def sweep(folders, chapter, full):
     command += ["--chapter", chapter.name] if chapter else []
     command += ["--full"] if full else []
     if (code := call(command, cwd=ROOT, stdin=subprocess.DEVNULL)) != 0:
-        raise Trouble(f"the sweep failed: pytest, exit {code}")
+        raise Trouble(_("the sweep failed: pytest, exit {code}", code=code))
 
 
 def main(words):
     full = "--full" in words
     words = [word for word in words if word != "--full"]
     if len(words) > 1 or (words and words[0].startswith("-")):
-        raise Trouble(f"test takes a chapter and --full; what is '{words[-1]}'?", USAGE)
+        raise Trouble(_("test takes a chapter and --full; what is '{word}'?", word=words[-1]), USAGE)
     chapter = find_chapter(words[0]) if words else None
-    packages.require("core", "test", *(["lint", "fuzz", "http", "book", "browser"] if full else []))
+    packages.require("core", "test", *(["lint", "fuzz", "http", "book", "browser", "grade"] if full else []))
     wanted = {folder: of for folder in FOLDERS if (of := targets(folder, chapter, full))}
     for folder, of in wanted.items():
         build(of, ROOT / folder, FOLDERS[folder])

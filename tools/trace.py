@@ -1,6 +1,6 @@
-"""./lab trace CHAPTER [--svg FILE] [--against] [-- COMMAND…]: runs a server and three of the chapter's clients under strace,
-and draws what happened. `{port}` in COMMAND is the chapter's free port; with --against ours is traced too, and the first
-thing that it does otherwise is named."""
+"""./lab trace CHAPTER [--svg FILE] [--against] [-- COMMAND…]: runs a server and three of the chapter's clients under
+strace, and draws what happened. `{port}` in COMMAND is the chapter's free port; with --against ours is traced too, and
+the first thing that it does otherwise is named."""
 
 import re
 import signal
@@ -14,16 +14,18 @@ from pathlib import Path
 import packages
 from build import build
 from common import BUILD, USAGE, Trouble, find_chapter
+from words import _
 
-CALLS = ("socket,bind,listen,accept,accept4,connect,read,write,readv,writev,recvfrom,sendto,recvmsg,sendmsg,sendfile,shutdown,close,"
-         "fork,vfork,clone,clone3,wait4,exit_group,select,pselect6,poll,ppoll,epoll_create1,epoll_ctl,epoll_wait,epoll_pwait,"
-         "eventfd2,signalfd4,futex")
+CALLS = ("socket,bind,listen,accept,accept4,connect,read,write,readv,writev,recvfrom,sendto,recvmsg,sendmsg,sendfile,"
+         "shutdown,close,fork,vfork,clone,clone3,wait4,exit_group,select,pselect6,poll,ppoll,epoll_create1,epoll_ctl,"
+         "epoll_wait,epoll_pwait,eventfd2,signalfd4,futex")
 OPENS = {"socket", "accept", "accept4", "epoll_create1", "eventfd2", "signalfd4"}
 TAKES = {"read", "readv", "recvfrom", "recvmsg", "accept", "accept4"}
 GIVES = {"write", "writev", "sendto", "sendmsg", "sendfile", "connect", "shutdown", "close"}
 WAITS = {"select", "pselect6", "poll", "ppoll", "epoll_wait", "epoll_pwait", "wait4", "futex"}
 BLOCKS = 0.001  # seconds from which on a call is said to wait
 PATIENCE = 0.4  # seconds for an answer: the model may well serve nobody else
+LONG = 15  # seconds for what comes for certain, on a machine that is busy
 LINE = re.compile(r"(\d+) +(\d+\.\d+) (.*)")
 NAMED = r"<[A-Za-z/][^\]\"]*?(?:\]>|(?<!-)>)"  # what -yy says of a descriptor
 DONE = re.compile(r"(\w+)\((.*)\) += (.*?)(?: <([\d.]+)>)?$", re.DOTALL)
@@ -72,7 +74,7 @@ def read_calls(file):
         begin = at
         if resumed := re.match(r"<\.\.\. \w+ resumed>", rest):
             begin, first = unfinished.pop(pid, (at, ""))
-            rest = first + rest[resumed.end():]
+            rest = first + (" " if first.endswith(",") else "") + rest[resumed.end():].lstrip()
         if rest.startswith("+++"):
             found.append((at, at, pid, "ends", "", rest.strip("+ ")))
         elif rest.startswith("---"):
@@ -88,7 +90,8 @@ def read_calls(file):
 
 def ends(words):
     """The ends of a connection as -yy shows them: ports of TCP and UDP, i-nodes of local sockets."""
-    found = set(re.findall(r"(?:TCP|UDP|TCPv6)[^\]]*?:(\d+)[\]>-]", words)) | set(re.findall(r"->[^\]]*?:(\d+)\]", words))
+    found = set(re.findall(r"(?:TCP|UDP|TCPv6)[^\]]*?:(\d+)[\]>-]", words))
+    found |= set(re.findall(r"->[^\]]*?:(\d+)\]", words))
     found |= set(re.findall(r"sin6?_port=htons\((\d+)\)", words))
     if local := re.search(r"UNIX-\w+:\[(\d+)(?:->(\d+))?", words):
         found |= {f"i{number}" for number in local.groups() if number}
@@ -98,6 +101,8 @@ def ends(words):
 def shortened(call, words):
     """The arguments as a lane has room for them."""
     words = re.sub(NAMED, "", words)
+    words = re.sub(r"\{events=([A-Z|]+), data=\{[^}]*\}\}", r"\1", words)  # whose it is the next call tells
+    words = re.sub(r"0x7f[0-9a-f]+", "…", words)
     words = re.sub(r"(\"(?:[^\"\\]|\\.){12})(?:[^\"\\]|\\.)*\"", r'\1…"', words)
     if call in ("clone", "clone3", "futex"):
         words = re.sub(r"0x[0-9a-f]+, ", "", words).split(",")[0] if call == "futex" else ""
@@ -108,7 +113,8 @@ def shortened(call, words):
 def is_about_the_lesson(call, words, result):
     """Not what libraries read at the start, nor calls on files and standard streams."""
     if call in ("ends", "signal", "fork", "vfork", "clone", "clone3", "wait4", "exit_group", *WAITS, *OPENS):
-        return call != "exit_group" and "ECHILD" not in result and not (call == "futex" and "WAKE" in words and result == "0")
+        woke_nobody = call == "futex" and "WAKE" in words and result == "0"
+        return call != "exit_group" and "ECHILD" not in result and not woke_nobody
     return bool(re.match(r"\d+<(TCP|UDP|UNIX|socket|anon_inode)", words))
 
 
@@ -117,7 +123,8 @@ def events_of(calls, lanes, who):
     for begin, end, pid, call, words, result in calls:
         if pid not in lanes or not is_about_the_lesson(call, words, result):
             continue
-        opened = re.match(r"(\d+)<", result) if call in OPENS else re.match(r"(\d+)<", words) if call == "close" else None
+        said = result if call in OPENS else words if call == "close" else ""
+        opened = re.match(r"(\d+)<", said)
         both = f"{words} {result}" if call in ("accept", "accept4", "recvfrom") else (
             words if call == "sendto" else words.split("]>", 1)[0] + "]")
         answer = re.sub(NAMED, "", result)
@@ -135,16 +142,18 @@ class Traced:
     def __init__(self, folder, name, command, **rest):
         self.file, self.name = Path(folder, f"{name}.trace"), name
         words = ["strace", "-f", "-yy", "-ttt", "-T", "-s", "40", "-o", self.file, "-e", f"trace={CALLS}", *command]
-        self.popen = subprocess.Popen([str(word) for word in words], stderr=subprocess.DEVNULL, start_new_session=True, **rest)
+        self.popen = subprocess.Popen([str(word) for word in words], stderr=subprocess.DEVNULL, start_new_session=True,
+                                      **rest)
 
-    def wait_for(self, pattern, patience=4.0):
+    def wait_for(self, pattern, patience=LONG):
         """Whether the trace comes to hold `pattern`."""
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
+            ended = self.popen.poll() is not None  # before the look: what it wrote last is seen
             if self.file.exists() and re.search(pattern, self.file.read_text(errors="replace")):
                 return True
-            if self.popen.poll() is not None:
-                return bool(re.search(pattern, self.file.read_text(errors="replace")))
+            if ended:
+                return False
             time.sleep(0.01)
         return False
 
@@ -169,17 +178,19 @@ def free_port(kind=socket.SOCK_STREAM):
 def states(port):
     """TCP's states on a port, as ss tells them: "ESTAB 2, LISTEN 1"."""
     try:
-        rows = subprocess.run(["ss", "-Htan", f"( sport = :{port} )"], capture_output=True, text=True).stdout.split("\n")
+        ran = subprocess.run(["ss", "-Htan", f"( sport = :{port} )"], capture_output=True, text=True)
     except FileNotFoundError:
         return ""
+    rows = ran.stdout.split("\n")
     names = [row.split()[0] for row in rows if row]
     waiting = sum(int(row.split()[1]) for row in rows if row.startswith("LISTEN"))
     said = ", ".join(f"{name} {names.count(name)}" for name in sorted(set(names)))
-    return said + (f"; {waiting} to accept" if waiting else "")
+    return said + (f"; {waiting} → accept" if waiting else "")
 
 
 def own_command(chapter):
-    return [BUILD / chapter.name / "server", *(("--path", "{path}") if chapter.transport == "unix" else ("--port", "{port}"))]
+    where = ("--path", "{path}") if chapter.transport == "unix" else ("--port", "{port}")
+    return [BUILD / chapter.name / "server", *where]
 
 
 def client_words(chapter, port, path):
@@ -189,16 +200,17 @@ def client_words(chapter, port, path):
 
 
 def record(chapter, command, options=(), big=0):
-    """Runs a server and three clients: A is silent, B and C say something, then A does, and all end. `big`: how many bytes
-    B says. Returns a Run."""
+    """Runs a server and three clients: A is silent, B and C say something, then A does, and all end. `big`: how many
+    bytes B says. Returns a Run."""
     with tempfile.TemporaryDirectory(prefix="lab-") as folder:
-        port, path = free_port(socket.SOCK_DGRAM if chapter.transport == "udp" else socket.SOCK_STREAM), f"{folder}/serv.socket"
+        port = free_port(socket.SOCK_DGRAM if chapter.transport == "udp" else socket.SOCK_STREAM)
+        path = f"{folder}/serv.socket"
         filled = [str(word).replace("{port}", str(port)).replace("{path}", path) for word in [*command, *options]]
         server = Traced(folder, "server", filled, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         clients, notes = [], []
         try:
             if not server.wait_for(r"bind\(.* = 0" if chapter.transport == "udp" else r"listen\(.* = 0"):
-                raise Trouble(f"trace: the server never listens: {' '.join(filled)}")
+                raise Trouble(_("trace: the server never listens: {command}", command=" ".join(filled)))
             converse(chapter, port, path, folder, clients, notes, big)
         finally:
             for each in [*clients, server]:
@@ -212,7 +224,7 @@ def converse(chapter, port, path, folder, clients, notes, big):
     def start(name):
         clients.append(Traced(folder, name, [program, *client_words(chapter, port, path)], stdin=subprocess.PIPE,
                               stdout=subprocess.DEVNULL))
-        clients[-1].wait_for(r"(connect|sendto)\(.* = (0|-1 EINPROGRESS)", 0.5 if chapter.transport == "http" else 4)
+        clients[-1].wait_for(r"(connect|sendto)\(.* = (0|-1 EINPROGRESS)", 0.5 if chapter.transport == "http" else LONG)
 
     def say(client, words):
         client.popen.stdin.write(words)
@@ -235,14 +247,14 @@ def converse(chapter, port, path, folder, clients, notes, big):
             client.popen.stdin.close()
         except BrokenPipeError:  # it was told to go: it was idle for too long
             pass
-        client.wait_for(r"\+\+\+ exited", 2)
+        client.wait_for(r"\+\+\+ exited")
     note()
 
 
 def merged(title, server, clients, notes):
     """One Run of all traces, its times from the first event on."""
     calls = {client.name: read_calls(client.file) for client in clients}
-    about = {name: set().union(*(ends(words) for _, _, _, call, words, _ in of if call not in ("socket", "bind")), set())
+    about = {name: set().union(*(ends(words) for *_, call, words, _result in of if call not in ("socket", "bind")))
              for name, of in calls.items()}
     shared = set.intersection(*about.values()) if len(about) > 1 else set()
     about = {name: found - shared for name, found in about.items()}
@@ -258,7 +270,8 @@ def merged(title, server, clients, notes):
     events = list(events_of(own, lanes, who))
     for name, of in calls.items():
         mine = {pid: name for _, _, pid, *_ in of}
-        events += [event for event in events_of(of, mine, lambda words, name=name: name) if event.call not in WAITS or event.waits]
+        events += [event for event in events_of(of, mine, lambda words, name=name: name)
+                   if event.call not in WAITS or event.waits]
     events += [Event(at, at, "kernel", "ss", said) for at, said in notes]
     return in_order(title, [*calls, "kernel", *dict.fromkeys(lanes.values())], events)
 
@@ -278,8 +291,18 @@ def in_order(title, lanes, events):
 
 
 def steps(run):
-    """What the server does, without what differs from run to run: (call, connection, whether it failed, whether it ended)."""
-    return [(e.call, e.connection, e.result.startswith("-1"), e.result == "0") for e in run.events if e.lane.startswith("server")]
+    """What the server does, without what differs from run to run: (call, connection, whether it failed, whether it
+    ended)."""
+    return [(e.call, e.connection, e.result.startswith("-1"), e.result == "0")
+            for e in run.events if e.lane.startswith("server")]
+
+
+def in_words(step):
+    if not step:
+        return _("nothing more")
+    call, connection, failed, _ended = step
+    what = f"{call} ({connection})" if connection else call
+    return _("{call} fails", call=what) if failed else what
 
 
 def first_difference(theirs, ours):
@@ -287,8 +310,7 @@ def first_difference(theirs, ours):
     for index in range(max(len(steps(theirs)), len(steps(ours)))):
         a, b = (steps(run)[index] if index < len(steps(run)) else None for run in (theirs, ours))
         if a != b:
-            return index, *(f"{step[0]}{' (' + step[1] + ')' if step[1] else ''}{' fails' if step[2] else ''}" if step else "nothing more"
-                            for step in (a, b))
+            return index, in_words(a), in_words(b)
     return None
 
 
@@ -303,22 +325,24 @@ def parsed(words):
         word = rest.pop(0)
         if word == "--svg":
             if not rest:
-                raise Trouble("trace: --svg wants a file", USAGE)
+                raise Trouble(_("trace: --svg wants a file"), USAGE)
             svg = Path(rest.pop(0))
         elif word == "--against":
             against = True
         elif word.startswith("-") or name:
-            raise Trouble(f"trace takes a chapter, --svg FILE, --against and -- COMMAND; what is '{word}'?", USAGE)
+            raise Trouble(_("trace takes a chapter, --svg FILE, --against and -- COMMAND; what is '{word}'?", word=word),
+                          USAGE)
         else:
             name = word
     if not name:
-        raise Trouble("trace wants a chapter: ./lab trace 06", USAGE)
+        raise Trouble(_("trace wants a chapter: ./lab trace 06"), USAGE)
     if against and not command:
-        raise Trouble("trace: --against wants your server: ./lab trace 04 --against -- ./my_server {port}", USAGE)
+        raise Trouble(_("trace: --against wants your server: {command}",
+                        command="./lab trace 04 --against -- ./my_server {port}"), USAGE)
     chapter = find_chapter(name)
     needed = "{path}" if chapter.transport == "unix" else "{port}"
     if command and not any(needed in word for word in command):
-        raise Trouble(f"trace: {needed} must stand in the command: it says where to listen", USAGE)
+        raise Trouble(_("trace: {needed} must stand in the command: it says where to listen", needed=needed), USAGE)
     return chapter, svg, against, command
 
 
@@ -337,8 +361,9 @@ def main(words):
     trace_show.on_terminal(run, difference and difference[0])
     if ours:
         trace_show.on_terminal(ours, difference and difference[0])
-        print(f"first difference, call {difference[0] + 1} of the server: yours {difference[1]}, ours {difference[2]}"
-              if difference else "no difference in what the two servers called")
+        print(_("first difference, call {number} of the server: yours {yours}, ours {ours}", number=difference[0] + 1,
+                yours=difference[1], ours=difference[2])
+              if difference else _("no difference in what the two servers called"))
     if svg:
         svg.write_text(trace_show.drawing(run, chapter.name, alone=True), encoding="utf-8")
     return 0

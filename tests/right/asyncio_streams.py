@@ -1,8 +1,4 @@
 """Upper case on asyncio's streams, as its manual shows them. PORT is the one argument."""
-# Passes: 03
-# Excused: no-worker: it makes neither process nor thread
-# Excused: out-of-descriptors: asyncio tries accept for each place of its backlog, and writes a traceback each time
-# Excused: descriptor-from-elsewhere: needs out-of-descriptors
 
 import asyncio
 import sys

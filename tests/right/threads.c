@@ -1,5 +1,4 @@
 /* Upper case in C, a thread per client with a small stack, as one would write it in Go. PORT is the one argument. */
-/* Passes: 03 */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <pthread.h>

@@ -1,0 +1,105 @@
+"""The texts' figures, from the reference results: a marker names what is to stand between it and its end, and is
+written by fill(); a claim names two figures, and must be true of them.
+
+  <!--= cpu_us connections 100 06_epoll -->9.8<!--/-->           the median, in the unit that tables have it in
+  <!--= spread cpu_us connections 100 06_epoll -->9.8 (9.7–10)<!--/-->       with the smallest and the largest round
+  <!--= times cpu_us connections 100 07_reactor / connections 100 floor -->1.05<!--/-->    within each round
+  <!--= each cpu_us http 100 -->11_http 9.3 (9.1–9.5), …<!--/-->      of all servers, the least first
+  <!--= table cpu_us connections -->…<!--/-->                     a row a server, a column a point
+  <!--= sentence connections -->…<!--/-->                        what the picture shows, and what it does not
+  <!--= machine kernel -->…<!--/-->, <!--= data date -->…<!--/-->
+  <!--? cpu_us connections 100 02_fork_server > connections 100 06_epoll -->      the rounds of both lie apart
+  <!--? cpu_us connections 100 06_epoll ~ connections 100 floor -->              they do not
+
+A server's name is written without its dashes, which a comment may not have."""
+
+import re
+
+import sentences
+from chapters import ROOT
+from results import METRICS
+from tables import number
+
+TEXTS = [ROOT / f"{name}{end}" for name in ("README", "docs/models") for end in (".md", ".zh-CN.md")]
+MARKER = re.compile(r"<!--= (.*?) -->(.*?)<!--/-->", re.DOTALL)
+CLAIM = re.compile(r"<!--\? (\w+) (.*?) ([>~]) (.*?) -->")
+
+
+class Wrong(Exception):
+    """A marker or a claim that the results cannot answer: one line that says which."""
+
+
+def language_of(file):
+    return "zh" if file.name.endswith(".zh-CN.md") else "en"
+
+
+def point(results, words):
+    """(sweep, at, server) that the words name."""
+    sweep, _, rest = words.strip().partition(" ")
+    at, _, server = rest.partition(" ")
+    known = {one.replace("--", "").replace("  ", " "): one for one in results.servers(sweep)}
+    if not at.isdigit() or server not in known:
+        raise Wrong(f"'{words}' names no sweep, number and server of these results")
+    return sweep, int(at), known[server]
+
+
+def figure(results, metric, words):
+    found = results.figure(metric, *point(results, words)) if metric in METRICS else None
+    if not found:
+        raise Wrong(f"there is no '{metric} {words}'")
+    return found
+
+
+def table(results, metric, sweep):
+    at = results.points(sweep)
+    head = ["", *(f"{one:,}" for one in at)]
+    rows = [head, ["---", *["---:"] * len(at)]]
+    for server in results.servers(sweep):
+        found = [results.figure(metric, sweep, one, server) for one in at]
+        if any(found):
+            rows.append([server, *(sentences.plain(one, METRICS[metric][1]) if one else "–" for one in found)])
+    return "\n" + "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def text_of(results, words, language):
+    """What is to stand between a marker of these words and its end."""
+    kind, _, rest = words.partition(" ")
+    if kind == "times":
+        metric, _, points = rest.partition(" ")
+        found = results.ratio(metric, *(point(results, one) for one in points.split(" / ")))
+        if not found:
+            raise Wrong(f"there is no '{words}'")
+        return f"{found.median:.2f}" if found.median < 10 else number(found.median)
+    if kind == "spread":
+        metric, _, rest = rest.partition(" ")
+        return sentences.plain(figure(results, metric, rest), METRICS[metric][1])
+    if kind == "each":
+        metric, sweep, at = rest.split(" ")
+        return sentences.each(results, metric, sweep, int(at), METRICS[metric][1])
+    if kind == "table":
+        return table(results, *rest.split(" "))
+    if kind == "sentence":
+        return f"\n{sentences.sentence(results, rest, language)}\n"
+    if kind in ("machine", "data"):
+        found = (results.data["machine"] if kind == "machine" else results.data).get(rest)
+        if found is None:
+            raise Wrong(f"there is no '{words}'")
+        return str(found)
+    return number(figure(results, kind, rest).median * METRICS[kind][1])
+
+
+def fill(text, results, language):
+    """The text with all its figures as the results have them. Raises Wrong."""
+    return MARKER.sub(lambda found: f"<!--= {found[1]} -->{text_of(results, found[1], language)}<!--/-->", text)
+
+
+def false_claims(text, results):
+    """Of the text's claims those that the results do not bear out, each as a line."""
+    found = []
+    for metric, one, sign, other in CLAIM.findall(text):
+        first, second = figure(results, metric, one), figure(results, metric, other)
+        apart = first.differs_from(second)
+        if apart != (sign == ">") or (apart and first.median < second.median):
+            found.append(f"{metric}: {one} {sentences.plain(first, METRICS[metric][1])} {sign} "
+                         f"{other} {sentences.plain(second, METRICS[metric][1])} is not so")
+    return found
