@@ -18,7 +18,6 @@ from check import CannotTell, Failed
 from datagram import DatagramPeer, DatagramSubject
 from http_contract import Site
 from http_peer import HttpPeer
-from journal import journal
 from listening import listening, parent, tree
 from process import POLL, READY, Process, Server, members, send
 from subject import ServerSubject

@@ -8,7 +8,6 @@ from pathlib import Path
 from check import Failed, Ladder, expect_bytes
 from datagram import LARGEST, DatagramPeer, quiet_port
 from own import cannot_listen_on, ipv6_or_cannot_tell, judge_bad_command_lines, judge_help, network_of_its_own
-from process import wait_until
 
 ladder = Ladder()
 check = ladder.check

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from check import CannotTell, Failed, Ladder
 from contract import GRACE, owed
-from peer import Peer, quiet_port
+from peer import Peer
 from process import wait_until
 from subject import readable
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from chapters import ROOT
 from process import Server
 
 pytestmark = pytest.mark.chapter("06_epoll")

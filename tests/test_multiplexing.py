@@ -10,9 +10,8 @@ import subprocess
 import pytest
 
 from chapters import ROOT
-from check import Failed
 from peer import Peer, upper
-from process import Server, wait_until
+from process import Server
 
 FOLDERS = ("04_select", "05_poll", "06_epoll")
 KERNEL = {"watch", "wait"}  # the functions that speak to select, poll or epoll
