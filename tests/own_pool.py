@@ -165,7 +165,7 @@ def grow(subject, server, threads):
         if time.monotonic() > deadline:
             raise Failed(f"{server.threads()} threads, not {threads}, though messages wait all the time")
         keep_busy(peers)
-    for _ in range(3):
+    for _ in range(10):
         keep_busy(peers)
         if server.threads() > threads:
             raise Failed(f"{server.threads()} threads: {server.threads() - threads} more than --max-threads allows")
@@ -230,7 +230,7 @@ def pool_crowd(subject):
 @check("pool-stop", "When it is to stop, what a worker has and what waits for one is answered, then come the end of file and "
        "exit code 0", needs="pool-full", capability="pool")
 def pool_stop(subject):
-    server, peers = occupied(subject, 4, work_us=100_000)
+    server, peers = occupied(subject, 4, work_us=100_000, grace=8)
     server.send_signal(signal.SIGTERM)
     for number, peer in enumerate(peers):
         expect_bytes(peer.receive_to_end(), b"CLIENT %d\n" % number)

@@ -73,7 +73,7 @@ PROGRAMS = {
 
 # What must be said of each.
 SAID_OF = {
-    "dead": r"died before it was ready \(exit code 3\): no such luck|expected, not 3.*no such luck",
+    "dead": r"died before it was ready \(exit code 3\): no such luck|expected, not 3.*no such luck|not ready after",
     "asleep": r"not ready after|still running after",
     "lying": r"cannot connect|still running after|no socket listens|one line on stderr expected|Address already in use",
     "lying-udp": r"cannot be reached|still running after|no socket is bound|one line on stderr expected",

@@ -471,7 +471,7 @@ TEST(Date, IsReadInItsThreeForms) {
 
 TEST(Date, IsWrittenAsItIsRead) {
     EXPECT_EQ(to_http_date(784111777), "Sun, 06 Nov 1994 08:49:37 GMT");
-    for (std::time_t time = 0; time < 2'000'000'000; time += 86'399 * 7)
+    for (std::time_t time = 0; time < 2'000'000'000; time += std::time_t{86'399} * 7)
         ASSERT_EQ(parse_http_date(to_http_date(time)), time);
 }
 
