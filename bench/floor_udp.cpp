@@ -68,7 +68,10 @@ int main(int argc, char *argv[]) {
                              }};
     Address address = parse_options(argc, argv, "server", 8000, std::array{option});
     const int socket = ::socket(address.any.sa_family, SOCK_DGRAM, 0);
-    bind(socket, &address.any, address.size);
+    if (bind(socket, &address.any, address.size) == -1) {
+        std::perror("floor_udp: bind");
+        return 1;
+    }
     getsockname(socket, &address.any, &address.size);
     std::printf("listening on %s\n", to_text(address).c_str());
     std::fflush(stdout);

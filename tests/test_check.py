@@ -25,6 +25,7 @@ sys.path.insert(1, str(ROOT / "tools"))
 import checking  # noqa: E402
 import checks_page  # noqa: E402
 
+pytestmark = pytest.mark.slow
 PYTHON = "/usr/bin/python3"
 
 LISTENS = """
@@ -164,7 +165,6 @@ def test_http_is_judged_where_the_command_says_root(plain):
     assert found["checks"][-1]["status"] == "cannot-tell" and "no {root}" in found["checks"][-1]["message"]
 
 
-@pytest.mark.slow
 def test_a_wrong_server_of_http_is_told_by_request(plain):
     server = plain / "tests" / "faulty" / "11_serves_dotfiles"
     found, code = result("11", "--only", "http-paths", "--", server, "--port", "{port}", "--root", "{root}")
@@ -354,14 +354,12 @@ def test_a_stale_page_of_checks_is_told_of_and_written_anew(tmp_path):
     assert page.read_text() == (ROOT / "docs" / "checks.md").read_text()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("chapter", ["01", "12"])
 def test_what_new_makes_builds(chapter, tmp_path):
     subprocess.run([ROOT / "lab", "new", chapter, tmp_path], check=True, capture_output=True)
     subprocess.run(["make", "-C", tmp_path], check=True, capture_output=True, timeout=300)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", WILD)
 def test_a_wild_program_gets_a_clear_verdict_in_bounded_time(name, tmp_path):
     program, said, at = WILD[name]
@@ -383,7 +381,6 @@ def cmdline(pid):
         return b""
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("style", styles.read("right"), ids=lambda style: style.name)
 def test_a_right_server_in_another_style_fails_just_what_its_row_says(style, tmp_path):
     if style.needs and not Path(style.needs).exists():

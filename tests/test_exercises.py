@@ -142,6 +142,7 @@ def shows(patch, programs, folder):
 
 
 @pytest.mark.slow
+@pytest.mark.busy
 @pytest.mark.parametrize("patched", [False, True], ids=["before", "patched"])
 @pytest.mark.parametrize("patch", [
     pytest.param(patch, id=patch.path.stem, marks=pytest.mark.chapter(patch.chapter.name)) for patch in PATCHES])

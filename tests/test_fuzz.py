@@ -20,6 +20,7 @@ def test_every_target_has_a_corpus():
 
 
 @pytest.mark.slow
+@pytest.mark.busy
 @pytest.mark.parametrize("target", TARGETS)
 def test_holds_for_ten_seconds(target):
     ran = subprocess.run([ROOT / "lab", "fuzz", target, "10"], capture_output=True, text=True, stdin=subprocess.DEVNULL)

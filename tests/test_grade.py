@@ -32,6 +32,7 @@ import handed_in  # noqa: E402
 import packages  # noqa: E402
 import sandbox  # noqa: E402
 
+pytestmark = pytest.mark.slow
 PYTHON = "/usr/bin/python3"
 SERVER = """
 import socket, sys, os, time, signal, threading
@@ -554,7 +555,6 @@ listen()
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", WILD)
 def test_a_wild_student_is_a_clear_row_in_bounded_time(name, tmp_path, can_grade):
     files, said, at = WILD[name]
@@ -596,7 +596,6 @@ def test_interrupted_it_keeps_what_is_done_and_leaves_nothing(tmp_path, can_grad
     assert "1 of 3" not in (tmp_path / "out/class.csv").read_text() and "a,3" in (tmp_path / "out/class.csv").read_text()
 
 
-@pytest.mark.slow
 def test_a_verdict_that_moves_is_flagged(tmp_path, can_grade):
     """It answers rightly in every other start, by a coin: twenty of them do not all fall on the same side."""
     coin = "import random\nif random.random() < 0.5:\n  def answer(data): return data\n"
@@ -608,7 +607,6 @@ def test_a_verdict_that_moves_is_flagged(tmp_path, can_grade):
     assert "moved: her, 01_basic_tcp, answers" in ended.stdout
 
 
-@pytest.mark.slow
 def test_fixed_ports_work_side_by_side(tmp_path, can_grade):
     folders = [student(tmp_path / f"s{number}", RIGHT) for number in range(4)]
     ended = grade(*folders, "--jobs", "4", "--chapters", "01", "--only", "any-split", "--out", tmp_path / "out")

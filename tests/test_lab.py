@@ -310,7 +310,7 @@ def test_the_wrong_programs_are_built_for_the_full_test_alone():
 
 def test_the_unit_tests_are_run_under_sanitizers():
     assert "unit" in lab_test.targets("build-asan", None)
-    assert "unit_threads" in lab_test.targets("build-tsan", None)
+    assert "unit_threads" in lab_test.targets("build-tsan", None, full=True)
     assert "unit" in lab_test.targets("build", None, full=True)
 
 
@@ -347,13 +347,13 @@ def test_a_stage_that_fails_is_named(failing, stage, tmp_path, monkeypatch):
     assert failing in started[-1]  # nothing goes on after it
 
 
-def test_the_whole_sweep_is_one_pytest(monkeypatch):
+def test_the_sweep_is_one_pytest_and_with_full_another_for_what_computes(monkeypatch):
     started = []
     monkeypatch.setattr(lab_test, "call", lambda command, **rest: started.append(list(map(str, command))) or 0)
     monkeypatch.setattr(lab_test, "build", lambda *rest: None)
     assert lab_test.main(["--full"]) == 0
-    pytest_words = " ".join(started[-1])
-    assert "-m pytest tests" in pytest_words and pytest_words.endswith("--full")
+    first, pytest_words = map(" ".join, started[-2:])
+    assert "-m pytest tests" in pytest_words and pytest_words.endswith("--full -m busy") and first.endswith("-m not busy")
     assert f"-n {2 * len(os.sched_getaffinity(0))} --dist loadgroup" in pytest_words
     assert all(f"--build {folder}" in pytest_words for folder in ("build", "build-asan", "build-tsan"))
     assert lab_test.main(["fork"]) == 0

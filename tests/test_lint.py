@@ -11,7 +11,7 @@ SOURCES = sorted(path.relative_to(ROOT) for pattern in ("wrap/*.h", "[01][0-9]_*
                                                          "tests/unit/*.cpp", "bench/*.cpp", "bench/peers/*.cpp")
                  for path in ROOT.glob(pattern))
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.busy]
 
 
 def run(tool, *arguments):

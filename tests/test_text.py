@@ -42,9 +42,7 @@ def lineage(chapter):
 def transcripts():
     for chapter, path, _ in chapter_texts():
         for number, block in enumerate(Text(path).of("console") if path.exists() else []):
-            wants_wrong_programs = any("tests/faulty/" in line for line in block.lines)
-            yield pytest.param(path, block, marks=marks(chapter) + [pytest.mark.slow] * wants_wrong_programs,
-                               id=f"{name(chapter) if chapter else path.stem}-{number}")
+            yield pytest.param(path, block, marks=marks(chapter), id=f"{name(chapter) if chapter else path.stem}-{number}")
 
 
 def programs():
@@ -112,6 +110,7 @@ def test_translation(english, chinese):
     report(text.translation_complaints(read(english), read(chinese)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path, block", transcripts())
 def test_transcript(path, block, plain, tmp_path):
     reason = text.obstacle(block)
@@ -130,6 +129,7 @@ def test_build_line(source):
 
 
 @pytest.mark.slow
+@pytest.mark.busy
 @pytest.mark.parametrize("source", programs())
 def test_build_line_builds(source, tmp_path):
     command, program = text.build_line(source.read_text())

@@ -29,12 +29,12 @@ WORKERS_A_CORE = 2  # a check waits for its program most of the time
 
 def targets(folder, chapter, full=False):
     """What is built in a folder: under ThreadSanitizer only the chapters and unit tests with threads; the unit tests under
-    sanitizers, and plain too with --full, as the wrong programs and what the servers are measured against. Nothing at
-    all where no chapter is to be built."""
+    AddressSanitizer, and everywhere with --full, as the wrong programs and what the servers are measured against. Nothing
+    at all where no chapter is to be built."""
     chapters = [c.name for c in CHAPTERS if chapter in (None, c) and (c.threaded or folder != "build-tsan")]
     plain = folder == "build"
     helpers = {"contract_tools": True, "load_and_floor": plain, "bench": plain and full, "faulty": full,
-               UNITS[folder][0]: full or not chapter and not plain}
+               UNITS[folder][0]: full or not chapter and folder == "build-asan"}
     return chapters and [*chapters, *(name for name, asked in helpers.items() if asked)]
 
 
@@ -64,7 +64,9 @@ def sweep(folders, chapter, full):
         command += ["--build", folder]
     command += ["--chapter", chapter.name] if chapter else []
     command += ["--full"] if full else []
-    if (code := call(command, cwd=ROOT, stdin=subprocess.DEVNULL)) != 0:
+    phases = [["-m", "not busy"], ["-m", "busy"]] if full else [[]]
+    codes = [call([*command, *phase], cwd=ROOT, stdin=subprocess.DEVNULL) for phase in phases]
+    if code := next(filter(None, codes), 0):
         raise Trouble(_("the sweep failed: pytest, exit {code}", code=code))
 
 
