@@ -189,11 +189,21 @@ class Book:
         from book_page import file_page, plain_text
 
         where, to = ROOT / path, "../en/calls.html"
+        language, beyond = "en", "../zh/index.html"
+        if path.suffix == ".svg":
+            (self.folder / file_page(path)).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(where, self.folder / file_page(path))
+            return
         if where.is_dir():
             names = sorted(each.name for each in where.iterdir() if not each.name.startswith(("__", ".")))
             html = "<ul>" + "".join(f"<li><code>{escape(name)}</code></li>" for name in names) + "</ul>"
         elif path.suffix == ".md":
-            html, _ = plain_text(where, "en", self.calls, self.files, "../en/")
+            language = "zh" if path.name.endswith(".zh-CN.md") else "en"
+            html, _ = plain_text(where, language, self.calls, self.files, f"../{language}/")
+            twin = path.with_name(path.name.replace(".zh-CN.md", ".md") if language == "zh" else f"{path.stem}.zh-CN.md")
+            if (ROOT / twin).exists():
+                self.files.add(twin)
+                beyond = "../" + file_page(twin)
         elif path.suffix in (".cpp", ".h"):
             html = "\n".join(coloured_lines(where.read_text(), self.calls, "en", to))
         else:
@@ -201,8 +211,8 @@ class Book:
         if where.is_file() and path.suffix != ".md":
             html = f'<pre class="code" tabindex="0"><code>{html}</code></pre>'
         title = "" if path.suffix == ".md" else f"<h1>{escape(str(path))}</h1>"
-        self.write(file_page(path), language="en", kind="plain", title=str(path), html=title + html, home="../en/",
-                   other="../zh/index.html")
+        self.write(file_page(path), language=language, kind="plain", title=str(path), html=title + html,
+                   home=f"../{language}/", other=beyond)
 
     def build(self):
         from book_page import plain_text

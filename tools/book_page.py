@@ -25,7 +25,7 @@ def slug(title):
 
 def file_page(path):
     """The page that shows a file or folder of the tree: its name beside the languages' folders."""
-    return "files/" + str(path).strip("/").replace("/", "__") + ".html"
+    return "files/" + str(path).strip("/").replace("/", "__") + ("" if path.suffix == ".svg" else ".html")
 
 
 @dataclass
@@ -33,7 +33,7 @@ class Place:
     """What a text stands in: its language and folder, and where each tag that it may name has its code."""
 
     language: str
-    folder: str  # of the chapter, "" for the project's own texts
+    folder: str  # in which it lies, "" for the root
     calls: dict
     tags: dict  # {tag: link}
     files: set  # paths of files and folders that were linked to and want a page
@@ -53,14 +53,21 @@ class Place:
             return (f"{self.home}{page}.html" if language == self.language else f"../{language}/{page}.html") + after
         if target.parent == ROOT / self.folder and target.suffix in (".cpp", ".h"):
             return f"#{target.name}"
-        if self.folder and target == ROOT / "wrap":
+        if self.tags and target == ROOT / "wrap":
             return f"#wrap/{WRAP[0].name}"
         if target.is_dir() and (target / "README.md").exists():
             return f"{self.home}{target.name}.html"
         if target.parent.parent == ROOT and (target.parent / "README.md").exists():
             return f"{self.home}{target.parent.name}.html#{target.name}"
+        return self.file(inside)
+
+    def file(self, inside):
         self.files.add(inside)
         return "../" + file_page(inside)
+
+    def picture(self, source):
+        """Where a picture of the text lies in the book."""
+        return self.file((ROOT / self.folder / source).resolve().relative_to(ROOT))
 
 
 def tag_links(chapter):
@@ -85,7 +92,7 @@ class Renderer:
         self.place = place
         self.md = MarkdownIt("commonmark", {"html": True}).enable("table")
         self.lead = ""
-        for name in ("fence", "code_inline", "softbreak", "link_open", "heading_open", "table_open", "table_close"):
+        for name in ("fence", "code_inline", "softbreak", "link_open", "image", "heading_open", "table_open", "table_close"):
             self.md.add_render_rule(name, self.rule(getattr(self, name)))
 
     @staticmethod
@@ -132,6 +139,10 @@ class Renderer:
     def link_open(self, renderer, tokens, at, options, env):
         tokens[at].attrSet("href", self.place.link(tokens[at].attrGet("href")))
         return renderer.renderToken(tokens, at, options, env)
+
+    def image(self, renderer, tokens, at, options, env):
+        tokens[at].attrSet("src", self.place.picture(tokens[at].attrGet("src")))
+        return renderer.image(tokens, at, options, env)
 
     def code_inline(self, renderer, tokens, at, options, env):
         words = tokens[at].content
@@ -195,11 +206,12 @@ def chapter_text(chapter, language, calls, files):
 
 def without_switch(source):
     """The text without its line that leads to the other language: every page of the book has a switch."""
-    return re.sub(r"^\*\[[^\]]+\]\(README[^)]*\)\*\n", "", source, count=1, flags=re.MULTILINE)
+    return re.sub(r"^\*\[[^\]]+\]\([^)]*\.md\)\*\n", "", source, count=1, flags=re.MULTILINE)
 
 
 def plain_text(path, language, calls, files, home=""):
-    """(HTML, title) of a text of the project's own: it lies in the root."""
+    """(HTML, title) of a text that is no chapter's."""
     source = Path(path).read_text()
-    renderer = Renderer(Place(language, "", calls, {}, files, home))
+    folder = str(Path(path).parent.relative_to(ROOT))
+    renderer = Renderer(Place(language, "" if folder == "." else folder, calls, {}, files, home))
     return renderer.html(without_switch(source)), source.split("\n", 1)[0].lstrip("# ")
