@@ -179,16 +179,22 @@ class AnyServer(Stranger, Server):
 
 
 def activity(pids):
-    """How long each thread of theirs has run: what stands still has the same twice."""
+    """How long each thread of theirs has run: what stands still has the same twice, but not who wants a core, or waits
+    for the disk."""
     found = {}
     for pid in pids:
         try:
             for task in os.listdir(f"/proc/{pid}/task"):
                 with open(f"/proc/{pid}/task/{task}/schedstat") as file:
-                    found[task] = file.read().split()[0]
+                    found[task] = file.read().split()[0], time.monotonic() if wants_on(pid, task) else 0
         except OSError:  # it ended while we looked
             pass
     return found
+
+
+def wants_on(pid, task):
+    with open(f"/proc/{pid}/task/{task}/stat") as file:
+        return file.read().rpartition(")")[2].split()[0] in "RD"
 
 
 def shown(place):

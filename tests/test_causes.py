@@ -22,7 +22,7 @@ def failures(number, check, *command):
     """{check: the {id, seen, text} that ./lab check names for it, or None} of all that fails up to `check`."""
     options = checking.read([number, "--full", "--only", check, "--", *map(str, command)])
     _, verdicts, found, _ = checking.judged(options)
-    assert found, verdicts
+    assert check in found, verdicts
     return found
 
 

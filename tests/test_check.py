@@ -46,7 +46,8 @@ WILD = {  # what a program does -> (its text, what must be said of it, at which 
                   "s.bind(('127.0.0.1', int(sys.argv[1])))\ntime.sleep(1000)", "it has one for UDP", "starts"),
     "elsewhere": (LISTENS.replace("int(sys.argv[1])", "12345") + "time.sleep(1000)", "and not on", "starts"),
     # One that nobody stops would have to be borne: this one makes no more than three thousand.
-    "forks": ("import os, time\nfor _ in range(3000): os.fork() or time.sleep(1000)\ntime.sleep(1000)", "processes: they were ended",
+    "forks": ("import os, time\nfor _ in range(3000): os.fork() or time.sleep(1000)\ntime.sleep(1000)",
+              "processes: they were ended|of memory: it was ended",
               "starts"),
     "ignores SIGTERM": (LISTENS + "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + """
 while True:
