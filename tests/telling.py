@@ -76,8 +76,9 @@ def traps():
 
 
 def read_on(check, cause, chapter):
-    """Which part of which text is about it."""
-    places = traps()["causes"].get(cause and cause["id"]) or traps()["checks"].get(check.id)
+    """Which part of which text is about it; of what is no check of a ladder, as that it builds, the chapter's code."""
+    places = (traps()["causes"].get(cause and cause["id"]) or traps()["checks"].get(check.id)
+              or [f"{chapter.number}: The code"])
     number, words = next((place for place in places if place.startswith(chapter.number)), places[0]).split(": ", 1)
     return _("Read: {chapter}/README.md, {words}", chapter=find(number).name, words=words.strip(",:.").replace("`", ""))
 
