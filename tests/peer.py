@@ -42,6 +42,15 @@ def socket_address(path):
     return "\0" + path[1:] if path.startswith("@") else path
 
 
+@contextlib.contextmanager
+def unless_it_has_left():
+    """A connection that was reset takes no more, not even an end of file."""
+    try:
+        yield
+    except OSError as error:
+        raise Failed(f"the connection was reset before the client had ended its side: {error.strerror}") from None
+
+
 class Peer:
     """A client's socket, connected to a (host, port) or a path. Use as a context manager, or close().
     `name` is what our servers call it."""
@@ -152,13 +161,15 @@ class Peer:
     def send_and_end(self, data):
         """The data and the end of file in one packet."""
         self.notes("sends, with the end of file in the same packet,", data)
-        self.socket.send(data, socket.MSG_MORE)
-        self.socket.shutdown(socket.SHUT_WR)
+        with unless_it_has_left():
+            self.socket.send(data, socket.MSG_MORE)
+            self.socket.shutdown(socket.SHUT_WR)
 
     def end(self):
         """Shuts the write side: the server reads the end of file."""
         self.notes("ends its side: shutdown(SHUT_WR)")
-        self.socket.shutdown(socket.SHUT_WR)
+        with unless_it_has_left():
+            self.socket.shutdown(socket.SHUT_WR)
 
     def expect_end(self):
         """The server's end of file, and not a byte before it."""

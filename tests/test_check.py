@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -18,6 +19,8 @@ import examine
 import styles
 import telling
 from chapters import ROOT, find
+from check import Failed
+from peer import Peer
 from process import members
 
 sys.path.insert(1, str(ROOT / "tools"))
@@ -398,3 +401,13 @@ def test_all_that_stands_with_the_right_and_wrong_servers_is_in_their_tables():
     for folder in ("right", "wrong"):
         named = {style.program for style in styles.read(folder)} - {""}
         assert named | {"servers.toml"} == set(os.listdir(Path(__file__).with_name(folder)))
+
+
+def test_a_reset_where_the_client_ends_its_side_is_the_server_s_doing():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        peer = Peer(listener.getsockname())
+        connection, _ = listener.accept()
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.close()
+        with pytest.raises(Failed, match="reset before the client had ended its side"):
+            peer.end()
