@@ -69,13 +69,14 @@ def send(pid, how):
         os.kill(pid, how)
 
 
-def resident(pids):
-    """The bytes that these processes hold in memory, together."""
+def resident(pids, shared=True):
+    """The bytes that these processes hold in memory, together; without what is `shared`, as a program's text is."""
     total = 0
     for pid in pids:
         try:
-            total += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
-        except (OSError, IndexError):  # it ended while we looked
+            _, pages, common, *_ = map(int, Path(f"/proc/{pid}/statm").read_text().split())
+            total += (pages if shared else pages - common) * resource.getpagesize()
+        except (OSError, ValueError):  # it ended while we looked
             pass
     return total
 
