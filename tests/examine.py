@@ -109,6 +109,11 @@ def judge(check, subject):
         describe(subject, verdict, failure)
     except CannotTell as reason:
         verdict = Verdict("cannot-tell", str(reason))
+    except (FileNotFoundError, ProcessLookupError) as error:
+        if isinstance(error, FileNotFoundError) and not str(error.filename).startswith("/proc/"):
+            raise
+        verdict = Verdict("failed", "the server ended while it was looked at", failed_at=time.time())
+        describe(subject, verdict, error)
     finally:
         complaints = subject.close()
     if complaints and verdict.status == "passed" and any("Sanitizer" in each for each in complaints):
