@@ -1,5 +1,5 @@
-"""./lab test [CHAPTER] [--full]: build, unit tests, and every chapter against the contract; with --full the slow checks
-too, and the wrong programs, which prove that each check can fail."""
+"""./lab test [CHAPTER] [--full]: build, unit tests, and every chapter against the contract; with --full the slow checks,
+the texts' commands, the tools' own tests, and the wrong programs, which prove that each check can fail."""
 
 import os
 import platform
