@@ -121,7 +121,7 @@ def test_does_not_wait_for_the_kernel_to_find_a_port(folder):
         pytest.skip("no process may have 12,200 descriptors here")
     server = Server([folder / "06_epoll" / "server", "--port", "0", "--verbose"], patience=8.0)
     try:
-        result = load(folder, server.address[1], "--connections", "1", "--idle", "12100", "--seconds", "0.1")
+        result = load(folder, server.address[1], "--connections", "1", "--idle", "12100", "--seconds", "0.5")
         came = re.findall(r"(127\.0\.0\.\d+):\d+ connected", server.log)
     finally:
         server.kill()
@@ -138,7 +138,7 @@ def time_waits(port):
 
 def test_leaves_no_time_wait(folder, server):
     before = time_waits(server.address[1])  # of who had this port less than a minute ago
-    result = load(folder, server.address[1], "--connections", "50", "--seconds", "0.1")
+    result = load(folder, server.address[1], "--connections", "50", "--seconds", "0.5")
     assert result.returncode == 0
     assert not time_waits(server.address[1]) - before
 
@@ -163,7 +163,7 @@ def test_measures_on_a_path(folder, tmp_path):
 
 
 def test_text_says_the_same_as_json(folder, server):
-    result = load(folder, server.address[1], "--seconds", "0.1")
+    result = load(folder, server.address[1], "--seconds", "0.5")
     assert result.returncode == 0 and "messages/s" in result.stdout and "p99.9" in result.stdout
 
 
@@ -176,7 +176,7 @@ def test_text_says_the_same_as_json(folder, server):
 def test_checks_every_byte(folder, faulty, reason):
     server = Server([folder / "tests" / "faulty" / faulty, "--port", "0"], patience=8.0)
     try:
-        result = load(folder, server.address[1], "--connections", "1", "--seconds", "0.1")
+        result = load(folder, server.address[1], "--connections", "1", "--seconds", "0.5")
         if not reason:  # it only garbles bytes that are never sent
             assert result.returncode == 0
             return
