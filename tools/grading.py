@@ -236,6 +236,8 @@ class Grader:
             return subject
 
         verdict = Climb([handed_in.builds(script, seconds)], make, terms(), self.options.factor).run()["builds"]
+        if verdict.status == "error":
+            raise RuntimeError(verdict.message)
         handed_in.give_to(self.sandbox.student)
         return verdict
 
