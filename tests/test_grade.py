@@ -526,7 +526,7 @@ listen()
 """
 WILD = {  # what is handed in -> (its text, what must be said of it, at which check)
     "does not compile": (("server.c", "int main() { return x; }"), "'x' undeclared|‘x’ undeclared", "builds"),
-    "builds without end": (("Makefile", "server:\n\tsleep 1000\n"), "still running after|no verdict after", "builds"),
+    "builds without end": (("Makefile", "server:\n\tsleep 1000\n"), "still running after", "builds"),
     "builds a bomb": (("Makefile", "server:\n\tfor i in `seq 3000`; do sleep 1000 & done; wait\n"),
                       "processes: they were ended|fork", "builds"),
     "builds 10 GB": (("Makefile", "server:\n\tfor i in `seq 400`; do head -c 25000000 /dev/zero > big$$i || exit 1; done\n"),
@@ -539,7 +539,7 @@ WILD = {  # what is handed in -> (its text, what must be said of it, at which ch
     "forks": (("server.py", "import os, time\nfor _ in range(5000):\n  try: os.fork() or time.sleep(1000)\n  except OSError: pass\n"
                "time.sleep(1000)"), "processes: they were ended", "starts"),
     "ignores SIGTERM": (("server.py", SERVER + "signal.signal(signal.SIGTERM, signal.SIG_IGN)\nlisten()"),
-                        "still running after|no verdict after", "stops"),
+                        "still running after", "stops"),
     "sleeps": (("server.py", "import time; time.sleep(1000)"), "no socket of it listens", "starts"),
     "wrong now and then": (("server.py", SERVER + """
 count = 0

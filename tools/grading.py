@@ -24,7 +24,8 @@ from common import CHAPTERS, ROOT, USAGE, Trouble, find_chapter, say
 OWN_FAULT = checking.OWN_FAULT
 VALUED = ("--chapters", "--only", "--out", "--jobs", "--factor", "--stability")
 MOST_JOBS = 40  # as many as there are users for
-SIDE_BY_SIDE = 4 * len(os.sched_getaffinity(0))  # checks at once, of all students together
+SIDE_BY_SIDE = checking.Options.side_by_side  # checks at once, of all students together
+MARGIN = 10  # seconds more than a build has, so that it is the build of which it is said that it takes too long
 
 
 @dataclass
@@ -228,14 +229,16 @@ class Grader:
         if not script:
             return Verdict("passed")
         box = dataclasses.replace(self.sandbox, building=True)
-        seconds = terms()["builds"].seconds * self.options.factor
+        limit = terms()["builds"]
+        seconds = limit.seconds * self.options.factor
+        longer = {"default": terms()["default"], "builds": dataclasses.replace(limit, seconds=limit.seconds + MARGIN)}
 
         def make(check):
             subject = AnySubject([], chapter, seconds, sandbox=box)
             subject.home = folder
             return subject
 
-        verdict = Climb([handed_in.builds(script, seconds)], make, terms(), self.options.factor).run()["builds"]
+        verdict = Climb([handed_in.builds(script, seconds)], make, longer, self.options.factor).run()["builds"]
         if verdict.status == "error":
             raise RuntimeError(verdict.message)
         handed_in.give_to(self.sandbox.student)
