@@ -18,9 +18,9 @@ from check import CannotTell, Failed
 from datagram import DatagramPeer, DatagramSubject
 from http_contract import Site
 from http_peer import HttpPeer
-from listening import listening, parent, tree
+from listening import listening, parent, stat, tree
 from process import POLL, READY, Process, Server, members, send
-from subject import ServerSubject
+from subject import PLACE, ServerSubject
 
 KEPT = 1 << 16  # bytes at the beginning and at the end of what a program prints that are kept
 SETTLED = 0.01  # seconds between two looks that must find the same
@@ -193,8 +193,7 @@ def activity(pids):
 
 
 def wants_on(pid, task):
-    with open(f"/proc/{pid}/task/{task}/stat") as file:
-        return file.read().rpartition(")")[2].split()[0] in "RD"
+    return stat(f"{pid}/task/{task}")[0] in "RD"
 
 
 def shown(place):
@@ -207,7 +206,7 @@ def same_place(found, place):
 
 def told(command):
     """Whether a command says where the server is to be."""
-    return any(re.search(r"{port}|{path}|@{name}", word) for word in command)
+    return any(map(PLACE.search, command))
 
 
 class AnySubject(ServerSubject):

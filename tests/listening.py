@@ -33,7 +33,7 @@ def tree(pid):
 
 
 def stat(pid):
-    """What /proc says of a process from its state on."""
+    """What /proc says of a process, or a thread of it ("PID/task/TID"), from its state on."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

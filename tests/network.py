@@ -26,11 +26,12 @@ def unshare(flags):
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
-def become_own_user():
-    """A user namespace in which we are who we were, and may make networks."""
-    uid, gid = os.getuid(), os.getgid()
+def become_own_user(inside=None):
+    """A user namespace in which we may make networks, and are who we were, or user and group `inside`."""
+    uid, gid = os.geteuid(), os.getegid()
+    maps = [f"{outside if inside is None else inside} {outside} 1" for outside in (uid, gid)]
     unshare(CLONE_NEWUSER)
-    for file, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
+    for file, text in zip(("setgroups", "uid_map", "gid_map"), ("deny", *maps)):
         with open(f"/proc/self/{file}", "w") as out:
             out.write(text)
 

@@ -69,6 +69,9 @@ class Subject:
         return "\n".join(process.log for process in self.processes if process.log)
 
 
+PLACE = re.compile(r"{port}|{path}|@{name}")  # where a command says that its server is to be
+
+
 class ServerSubject(Subject):
     """A server, of whatever make: all that is known of its command line is where the port, or the path, stands."""
 
@@ -79,7 +82,7 @@ class ServerSubject(Subject):
         self.fault_library = fault_library
 
     def command_for(self, place):
-        return [re.sub(r"{port}|{path}|@{name}", lambda _: str(place), str(word)) for word in self.command]
+        return [PLACE.sub(lambda _: str(place), str(word)) for word in self.command]
 
     def anywhere(self):
         """A place where nobody listens: port 0, or a path that is new."""

@@ -11,7 +11,7 @@ import pytest
 
 from chapters import ROOT
 
-sys.path[1:1] = [str(ROOT / "bench"), str(ROOT / "tools")]
+sys.path.insert(1, str(ROOT / "bench"))
 
 import bench  # noqa: E402
 import measuring  # noqa: E402

@@ -3,7 +3,6 @@
 import html.parser
 import re
 import subprocess
-import sys
 import tomllib
 from urllib.parse import unquote
 
@@ -13,7 +12,6 @@ from chapters import CHAPTERS, ROOT, find
 from process import Server
 from text import Text
 
-sys.path.insert(1, str(ROOT / "tools"))
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("book")]
 PAGES = ["index", "calls", "notes", *(chapter.name for chapter in CHAPTERS)]
 

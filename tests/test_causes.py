@@ -1,18 +1,13 @@
 """Every wrong server of the bank is told its own cause: the `Cause:` in the head of its diff, from the closed list."""
 
-import sys
 
 import pytest
 
 import bank
 import causes
+import checking
 import styles
-from chapters import ROOT, find
-
-sys.path.insert(1, str(ROOT / "tools"))
-
-import checking  # noqa: E402
-
+from chapters import find
 
 BANK = [wrong for wrong in bank.of_the_diffs() if wrong.cause]
 IDS = {cause.id for cause in causes.CAUSES}

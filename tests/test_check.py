@@ -8,13 +8,14 @@ import signal
 import socket
 import struct
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
 import causes
+import checking
+import checks_page
 import examine
 import styles
 import telling
@@ -22,11 +23,6 @@ from chapters import ROOT, find
 from check import Failed
 from peer import Peer
 from process import members
-
-sys.path.insert(1, str(ROOT / "tools"))
-
-import checking  # noqa: E402
-import checks_page  # noqa: E402
 
 pytestmark = pytest.mark.slow
 PYTHON = "/usr/bin/python3"

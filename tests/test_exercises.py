@@ -13,20 +13,16 @@ and what the program shows with the patch, and does not without it:
 import re
 import shutil
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+import checking
+import examine
 from chapters import CHAPTERS, ROOT
 from process import Server
 from text import Text
-
-sys.path.insert(1, str(ROOT / "tools"))
-
-import checking  # noqa: E402
-import examine  # noqa: E402
 
 COMPILER = ["g++", "-std=c++20", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-pthread"]  # as strict as Meson's
 KINDS = ("break", "mend", "extend")

@@ -11,7 +11,6 @@ import resource
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 import xml.etree.ElementTree as xml
@@ -20,17 +19,14 @@ from pathlib import Path
 
 import pytest
 
+import grade_exports
+import grading
+import handed_in
 import network
+import packages
+import sandbox
 from chapters import ROOT
 from process import prlimit, wait_until
-
-sys.path.insert(1, str(ROOT / "tools"))
-
-import grade_exports  # noqa: E402
-import grading  # noqa: E402
-import handed_in  # noqa: E402
-import packages  # noqa: E402
-import sandbox  # noqa: E402
 
 pytestmark = pytest.mark.slow
 PYTHON = "/usr/bin/python3"

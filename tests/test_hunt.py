@@ -4,16 +4,12 @@ import io
 import random
 import re
 import subprocess
-import sys
 
 import pytest
 
+import hunt
 from chapters import ROOT
-
-sys.path.insert(1, str(ROOT / "tools"))
-
-import hunt  # noqa: E402
-from process import members  # noqa: E402
+from process import members
 
 FAULTS = hunt.read_faults()
 

@@ -13,18 +13,15 @@ from pathlib import Path
 
 import pytest
 
+import build
+import lab as lab_commands
+import packages
+import run
+import table
+import test as lab_test
 from chapters import CHAPTERS, ROOT, Chapter
+from common import Trouble
 from process import members, wait_until
-
-sys.path.insert(1, str(ROOT / "tools"))
-
-import build  # noqa: E402
-import lab as lab_commands  # noqa: E402
-import packages  # noqa: E402
-import run  # noqa: E402
-import table  # noqa: E402
-import test as lab_test  # noqa: E402
-from common import Trouble  # noqa: E402
 
 PATIENCE = 30
 SAMPLE = bytes(range(256)) * 2048 + random.Random(1).randbytes(1 << 19)  # 1 MiB, NULs and all

@@ -1,15 +1,11 @@
 """./lab trace: what strace writes is read right; a run is drawn; two servers are compared."""
 
 import subprocess
-import sys
 
 import pytest
 
+import trace
 from chapters import ROOT, find
-
-sys.path.insert(1, str(ROOT / "tools"))
-
-import trace  # noqa: E402
 
 TRACE = """10 100.000000 socket(AF_INET, SOCK_STREAM, IPPROTO_IP) = 3<TCP:[5]> <0.000010>
 10 100.100000 accept(3<TCP:[127.0.0.1:9]>,  <unfinished ...>

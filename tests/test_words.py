@@ -4,16 +4,12 @@ import ast
 import os
 import string
 import subprocess
-import sys
 
 import pytest
 
+import checking
+import words
 from chapters import ROOT
-
-sys.path.insert(1, str(ROOT / "tools"))
-
-import checking  # noqa: E402
-import words  # noqa: E402
 
 SOURCES = [*sorted((ROOT / "tools").glob("*.py")), ROOT / "tests" / "telling.py"]
 

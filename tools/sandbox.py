@@ -70,14 +70,6 @@ def other_users():
     return any(first <= FIRST_USER and FIRST_USER + 4000 < first + count for first, _, count in ranges)
 
 
-def own_user_namespace(inside):
-    """A user namespace in which we are user `inside`, whoever we were."""
-    uid, gid = os.geteuid(), os.getegid()
-    network.unshare(network.CLONE_NEWUSER)
-    for file, text in (("setgroups", "deny"), ("uid_map", f"{inside} {uid} 1"), ("gid_map", f"{inside} {gid} 1")):
-        Path("/proc/self", file).write_text(text)
-
-
 def make_everything_private():
     mount("", "/", flags=MS_REC | MS_PRIVATE)
 
@@ -144,7 +136,7 @@ class Sandbox:
         others = other_users()
         if self.mounts:
             if not others:
-                own_user_namespace(self.user)
+                network.become_own_user(self.user)
             network.unshare(NEW)
             self.new_root()
         os.chdir(cwd or self.student)
@@ -163,7 +155,7 @@ class Sandbox:
         """In a user namespace of its own a program could mount what it likes, and fill the memory with it."""
         try:
             if others:
-                own_user_namespace(self.user)
+                network.become_own_user(self.user)
         except OSError:  # ordinary users are granted none, then
             return
         for kind in ("user", "mnt", "net", "pid"):
