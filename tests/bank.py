@@ -29,15 +29,33 @@ class Wrong:
         return hashlib.sha256(self.name.encode()).digest()[0] % 2 == 1
 
 
+@dataclass(frozen=True)
+class Diff:
+    """A wrong program of faulty/, as its file says."""
+
+    name: str
+    says: str  # what is wrong with it
+    check: str  # the id of the check that must fail it
+    reason: str  # a regular expression that the failure must match
+    cause: str  # empty when the fault has none in the list
+    build: str  # the build that it is judged on
+    patches: str  # the right program that it is a diff against
+    body: str  # without the head
+
+
+def diffs():
+    for file in sorted(HERE.glob("faulty/*.diff")):
+        head, body = file.read_text().split("\n--- a/", 1)
+        said = dict(re.findall(r"^(Fails|Cause|Build): (.*)$", head, re.MULTILINE))
+        check, _, reason = said["Fails"].partition(": ")
+        yield Diff(file.stem, head.partition("\n\n")[0], check, reason.strip(), said.get("Cause", ""),
+                   said.get("Build", "plain"), body.partition("\n")[0], f"--- a/{body}")
+
+
 def of_the_diffs():
     """All wrong programs of faulty/."""
-    for diff in sorted(HERE.glob("faulty/*.diff")):
-        head = diff.read_text().partition("\n--- ")[0]
-        cause = re.search(r"^Cause: (\S+)$", head, re.MULTILINE)
-        check = re.search(r"^Fails: ([\w-]+)", head, re.MULTILINE)[1]
-        build = re.search(r"^Build: (\w+)$", head, re.MULTILINE)
-        yield Wrong(diff.stem, f"tests/faulty/{diff.name}", head.partition("\n\n")[0], check, cause[1] if cause else "",
-                    build[1] if build else "plain")
+    for diff in diffs():
+        yield Wrong(diff.name, f"tests/faulty/{diff.name}.diff", diff.says, diff.check, diff.cause, diff.build)
 
 
 def in_other_styles():

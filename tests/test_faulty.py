@@ -6,10 +6,10 @@ words that the failure must hold. What that check depends on must pass. With --f
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
+import bank
 from chapters import CHAPTERS
 from check import Failed
 from subject import judge
@@ -37,15 +37,7 @@ class Faulty:
         return self.kind.ladder
 
 
-def read(diff):
-    text = diff.read_text()
-    found = {key: re.search(rf"^{key}: (.*)$", text, re.MULTILINE) for key in ("Fails", "Build")}
-    source = re.search(r"^--- a/(.*)$", text, re.MULTILINE)[1]
-    check, _, reason = found["Fails"][1].partition(": ")
-    return Faulty(diff.stem, source, check, reason.strip(), found["Build"][1] if found["Build"] else "plain")
-
-
-FAULTY = [read(diff) for diff in sorted(Path(__file__).parent.glob("faulty/*.diff"))]
+FAULTY = [Faulty(each.name, each.patches, each.check, each.reason, each.build) for each in bank.diffs()]
 
 
 def pytest_generate_tests(metafunc):

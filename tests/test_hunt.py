@@ -4,6 +4,7 @@ import io
 import random
 import re
 import subprocess
+import sys
 
 import pytest
 

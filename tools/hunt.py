@@ -2,22 +2,21 @@
 
 import fcntl
 import random
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
 
+import bank
 import causes
 import packages
 from build import is_set_up, locked, set_up
 from check import Failed
-from common import BUILD, CHAPTERS, ROOT, USAGE, Trouble, find_chapter, say
+from common import BUILD, CHAPTERS, USAGE, Trouble, find_chapter, say
 from process import Server
 from words import _
 
-FAULTY = ROOT / "tests" / "faulty"
 CHOICES = 4
 TEXTS = {cause.id: cause.text for cause in causes.CAUSES}
 
@@ -34,14 +33,10 @@ class Fault:
 def read_faults():
     """The wrong servers that can be hunted: of TCP, judged on a plain build, with a cause in the list."""
     found = []
-    for diff in sorted(FAULTY.glob("*.diff")):
-        head, body = diff.read_text().split("\n--- a/", 1)
-        source = body.split("\n", 1)[0]
-        chapter = next(chapter for chapter in CHAPTERS if source.startswith(chapter.name))
-        cause = re.search(r"^Cause: (\S+)", head, re.MULTILINE)
-        if cause and chapter.transport == "tcp" and "\nBuild:" not in head:
-            check = re.search(r"^Fails: ([\w-]+)", head, re.MULTILINE)[1]
-            found.append(Fault(diff.stem, chapter.name, cause[1], check, f"--- a/{body}"))
+    for diff in bank.diffs():
+        chapter = next(chapter for chapter in CHAPTERS if diff.patches.startswith(chapter.name))
+        if diff.cause and chapter.transport == "tcp" and diff.build == "plain":
+            found.append(Fault(diff.name, chapter.name, diff.cause, diff.check, diff.body))
     return found
 
 
