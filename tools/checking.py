@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import packages
-from common import BUILD, CHAPTERS, USAGE, Trouble, find_chapter, say
+from common import BUILD, CHAPTERS, USAGE, Trouble, find_chapter, say, sorted_words
 from words import _, title_of
 
 FAULT = BUILD / "tests" / "libfault.so"
@@ -56,17 +56,7 @@ def read(words):
     """The Options that the words say. Raises Trouble."""
     before = words[:words.index("--")] if "--" in words else words
     command = words[words.index("--") + 1:] if "--" in words else []
-    values, flags, rest = {}, set(), []
-    before = iter(before)
-    for word in before:
-        if word in VALUED:
-            values[word] = next(before, None)
-            if values[word] is None:
-                raise Trouble(_("{word} wants a value", word=word), USAGE)
-        elif word in FLAGS:
-            flags.add(word)
-        else:
-            rest.append(word)
+    values, flags, rest = sorted_words(before, VALUED, FLAGS)
     if len(rest) != 1 or rest[0].startswith("-"):
         usage = "./lab check 04 -- ./my_server {port}"
         raise Trouble(_("check takes a chapter and a command: {usage}; what is '{word}'?", usage=usage, word=rest[-1])

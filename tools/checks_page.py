@@ -5,7 +5,7 @@ What ./lab check judges, the wrong programs that prove each check, and what the 
 
 import sys
 
-from common import CHAPTERS, ROOT, USAGE, Trouble, say
+from common import CHAPTERS, ROOT, USAGE, Trouble, renew, say
 from words import chinese
 
 PAGES = {"docs/checks.md": "en", "docs/checks.zh-CN.md": "zh"}
@@ -141,13 +141,7 @@ def main(words, root=ROOT):
     if words not in ([], ["--check"]):
         raise Trouble(f"checks_page.py takes --check; what is '{words[-1]}'?", USAGE)
     for name, language in PAGES.items():
-        file, should_be = root / name, page(language)
-        is_so = file.read_text(encoding="utf-8") if file.exists() else ""
-        if is_so != should_be and words:
-            raise Trouble(f"{name} is stale: python3 tools/checks_page.py")
-        if is_so != should_be:
-            file.parent.mkdir(exist_ok=True)
-            file.write_text(should_be, encoding="utf-8")
+        renew(root / name, page(language), words and f"{name} is stale: python3 tools/checks_page.py")
     return 0
 
 

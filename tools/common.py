@@ -49,3 +49,29 @@ def call(command, **rest):
             process.send_signal(signal.SIGINT)
             process.wait()
             raise
+
+
+def sorted_words(words, valued, flags):
+    """({option: its value}, {flag}, the other words) of a command line. Raises Trouble."""
+    values, given, rest = {}, set(), []
+    words = iter(words)
+    for word in words:
+        if word in valued:
+            values[word] = next(words, None)
+            if values[word] is None:
+                raise Trouble(_("{word} wants a value", word=word), USAGE)
+        elif word in flags:
+            given.add(word)
+        else:
+            rest.append(word)
+    return values, given, rest
+
+
+def renew(file, should_be, stale=""):
+    """Writes a file anew that is not as it should be; raises Trouble instead, where it is told what to say then."""
+    if file.exists() and file.read_text(encoding="utf-8") == should_be:
+        return
+    if stale:
+        raise Trouble(stale)
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(should_be, encoding="utf-8")

@@ -19,7 +19,7 @@ from pathlib import Path
 import checking
 import packages
 from build import build
-from common import CHAPTERS, ROOT, USAGE, Trouble, find_chapter, say
+from common import CHAPTERS, ROOT, USAGE, Trouble, find_chapter, say, sorted_words
 
 OWN_FAULT = checking.OWN_FAULT
 VALUED = ("--chapters", "--only", "--out", "--jobs", "--factor", "--stability")
@@ -57,19 +57,10 @@ class Options:
 
 def read(words):
     """The Options that the words say. Raises Trouble."""
-    values, flags, folders = {}, set(), []
-    words = iter(words)
-    for word in words:
-        if word in VALUED:
-            values[word] = next(words, None)
-            if values[word] is None:
-                raise Trouble(f"{word} wants a value", USAGE)
-        elif word == "--full":
-            flags.add(word)
-        elif word.startswith("-"):
-            raise Trouble(f"grade takes folders, one a student; what is '{word}'?", USAGE)
-        else:
-            folders.append(Path(word))
+    values, flags, rest = sorted_words(words, VALUED, ("--full",))
+    if unknown := next((word for word in rest if word.startswith("-")), None):
+        raise Trouble(f"grade takes folders, one a student; what is '{unknown}'?", USAGE)
+    folders = list(map(Path, rest))
     if not folders:
         raise Trouble("grade takes folders, one a student: ./lab grade CLASS/* --chapters 01-08", USAGE)
     out = Path(values.get("--out", "grades"))

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from common import CHAPTERS, ROOT, USAGE, Trouble, say
+from common import CHAPTERS, ROOT, USAGE, Trouble, renew, say
 from diff import lineage
 
 BETWEEN_MARKERS = re.compile(r"(?<=<!-- table -->\n).*?(?=<!-- /table -->)", re.DOTALL)
@@ -40,11 +40,11 @@ def table(headings, text, fields):
 
 
 def renewed(file, columns):
-    """(the file's text, the text with the table as it should be)."""
+    """The file's text, with the table as it should be."""
     text = file.read_text(encoding="utf-8")
     if not BETWEEN_MARKERS.search(text):
         raise Trouble(f"{file.name}: no lines '<!-- table -->' and '<!-- /table -->'")
-    return text, BETWEEN_MARKERS.sub(lambda _: table(*columns), text, count=1)
+    return BETWEEN_MARKERS.sub(lambda _: table(*columns), text, count=1)
 
 
 def main(words, root=ROOT):
@@ -52,11 +52,7 @@ def main(words, root=ROOT):
         raise Trouble(f"table.py takes --check; what is '{words[-1]}'?", USAGE)
     for name, columns in READMES.items():
         file = Path(root, name)
-        is_so, should_be = renewed(file, columns)
-        if is_so != should_be and words:
-            raise Trouble(f"{name}: its table of chapters is stale: python3 tools/table.py")
-        if is_so != should_be:
-            file.write_text(should_be, encoding="utf-8")
+        renew(file, renewed(file, columns), words and f"{name}: its table of chapters is stale: python3 tools/table.py")
     return 0
 
 
