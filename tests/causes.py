@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 from examine import Climb
+from words import kept
 
 CALLS = ("read,readv,recvfrom,recvmsg,write,writev,sendto,sendmsg,accept,accept4,bind,listen,connect,setsockopt,close,shutdown,"
          "select,pselect6,poll,ppoll,epoll_ctl,epoll_wait,epoll_pwait,fork,vfork,clone,clone3,wait4,waitid,rt_sigaction,"
@@ -433,8 +434,8 @@ def may_trace():
     try:
         tried = subprocess.run(["strace", "-f", "-o", os.devnull, "true"], capture_output=True, timeout=5)
     except (OSError, subprocess.TimeoutExpired):
-        return "strace is not there: causes are guesses"
-    return "" if tried.returncode == 0 else "tracing is not allowed here: causes are guesses"
+        return kept("strace is not there: causes are guesses")
+    return "" if tried.returncode == 0 else kept("tracing is not allowed here: causes are guesses")
 
 
 def read_trace(file):
@@ -450,7 +451,7 @@ def read_trace(file):
 
 def of(failed, verdicts, subject_maker, terms, options):
     """({check: its cause}, what this machine could not do). Runs the failed checks again, traced, where that can be."""
-    reason = "a server that runs already is not traced: causes are guesses" if options.address else may_trace()
+    reason = kept("a server that runs already is not traced: causes are guesses") if options.address else may_trace()
     traces = {}
     if not reason:
         with tempfile.TemporaryDirectory() as folder:

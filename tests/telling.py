@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 
 from chapters import find
-from words import _, title_of
+from words import _, text_of, title_of
 
 TRAPS = Path(__file__).with_name("traps.toml")
 
@@ -98,7 +98,7 @@ def report(check, verdict, cause, place, chapter):
         lines += [_("It printed last:"), *(f"  {line[:WIDTH - 2]}" for line in last)]
     if cause:
         lines += [_("Likely cause, seen in its system calls:") if cause["seen"] else _("Likely cause, a guess:"),
-                  *wrapped(f"{cause['text']} [{cause['id']}]", lines=3)]
+                  *wrapped(f"{text_of(cause['id'], cause['text'])} [{cause['id']}]", lines=3)]
     if command := by_hand(verdict, place, chapter.transport == "udp"):
         lines += [_("By hand, while it runs:"), f"  {command}"]
     lines.append(read_on(check, cause, chapter))

@@ -131,6 +131,11 @@ def test_a_failure_is_told_in_25_lines(tmp_path):
         assert words in text, text
 
 
+def test_a_failure_is_told_in_chinese(tmp_path):
+    ended = check("01", "--only", "answers", "--", *echoing(tmp_path), env={**os.environ, "LC_ALL": "zh_CN.UTF-8"})
+    assert ended.returncode == 1 and "  来的是什么就送回什么：没有变成大写。 [echoes]\n" in ended.stdout, ended.stdout
+
+
 def test_the_command_of_a_report_does_it_by_hand(tmp_path):
     """It says lower case of the wrong server, as the check did."""
     report = result("01", "--only", "answers", "--", *echoing(tmp_path))[0]["checks"][-1]["report"]

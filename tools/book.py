@@ -14,6 +14,7 @@ from build import build as build_programs
 from check import Failed
 from common import BUILD, CHAPTERS, ROOT, USAGE, Trouble, say
 from process import Server
+from words import _
 
 SOURCE = ROOT / "book"
 LANGUAGES = ("en", "zh")
@@ -248,12 +249,12 @@ def parsed(words):
     while rest:
         option = rest.pop(0)
         if option not in ("--port", "--build-only"):
-            raise Trouble(f"book takes --port and --build-only; what is '{option}'?", USAGE)
+            raise Trouble(_("book takes --port and --build-only; what is '{word}'?", word=option), USAGE)
         if not rest:
-            raise Trouble(f"book: {option} wants a value", USAGE)
+            raise Trouble(_("book: {word} wants a value", word=option), USAGE)
         value = rest.pop(0)
         if option == "--port" and not (value.isascii() and value.isdigit() and int(value) < 65536):
-            raise Trouble(f"book: --port takes 0 to 65535, not '{value}'", USAGE)
+            raise Trouble(_("book: --port takes 0 to 65535, not '{text}'", text=value), USAGE)
         port, folder = (int(value), folder) if option == "--port" else (port, Path(value))
     return port, folder
 
@@ -261,10 +262,10 @@ def parsed(words):
 def emptied(folder):
     """Makes room for the book: what is there must be a book, or nothing."""
     if folder.exists() and not folder.is_dir():
-        raise Trouble(f"{folder} is no folder")
+        raise Trouble(_("{folder} is no folder", folder=folder))
     if folder.is_dir() and any(folder.iterdir()):
         if not (folder / "book.js").exists():
-            raise Trouble(f"{folder} is not empty, and no book: it is left as it is")
+            raise Trouble(_("{folder} is not empty, and no book: it is left as it is", folder=folder))
         shutil.rmtree(folder)
 
 
@@ -273,9 +274,10 @@ def serve(folder, port):
     try:
         server = Server(program)
     except Failed as failure:
-        raise Trouble(f"book: {failure}") from None
+        raise Trouble(_("book: {reason}", reason=failure)) from None
     try:
-        say(f"the book is at http://{server.address[0]}:{server.address[1]}/ until Ctrl-C; 11_http serves it")
+        say(_("the book is at http://{host}:{port}/ until Ctrl-C; 11_http serves it", host=server.address[0],
+              port=server.address[1]))
         server.popen.wait()
     finally:
         server.kill()
@@ -293,7 +295,7 @@ def main(words):
     where = folder or BUILD / "book"
     if not folder and where.exists():
         emptied(where)
-    say("running every chapter for its pictures, and writing the pages")
+    say(_("running every chapter for its pictures, and writing the pages"))
     Book(where, pictures()).build()
     if folder:
         return 0

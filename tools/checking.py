@@ -14,12 +14,12 @@ from pathlib import Path
 
 import packages
 from common import BUILD, CHAPTERS, USAGE, Trouble, find_chapter, say, sorted_words
-from words import _, title_of
+from words import _, kept, title_of, translated
 
 FAULT = BUILD / "tests" / "libfault.so"
 OWN_FAULT = 3  # the exit code when it is not the server that is to blame
 PATIENCE = 4.0  # seconds, for whatever a check waits for
-ONE_NETWORK = "no network of its own is granted here: one check after another"
+ONE_NETWORK = kept("no network of its own is granted here: one check after another")
 VALUED = ("--port", "--address", "--json", "--only", "--factor")
 FLAGS = ("--watch", "--hint", "--full")
 
@@ -251,7 +251,7 @@ def show(result, hint):
     if len(failed) > 1 and not hint:
         console.print("\n" + _("{count} more failed: --hint tells of them too.", count=len(failed) - 1))
     for limit in result["limits"]:
-        console.print(f"[cyan]{escape(limit)}[/]")
+        console.print(f"[cyan]{escape(translated(limit))}[/]")
     console.print("\n" + _("{chapter}: {points} of {of} points in {seconds} s", chapter=result["chapter"],
                            points=result["points"], of=result["of"], seconds=result["seconds"]))
 
@@ -278,7 +278,7 @@ def once(options):
         try:
             sys.stdout.write(text) if options.json == "-" else Path(options.json).write_text(text)
         except OSError as error:
-            raise Trouble(f"--json {options.json}: {error.strerror}", USAGE) from None
+            raise Trouble(_("{what}: {reason}", what=f"--json {options.json}", reason=error.strerror), USAGE) from None
     if options.json != "-":
         show(result, "--hint" in options.flags)
     return 1 if any(row["status"] == "failed" for row in result["checks"]) else 0

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import packages
 from common import ROOT, USAGE, Trouble, call, say
+from words import _
 
 FOLDER = ROOT / "tests" / "fuzz"
 TARGETS = sorted(path.stem for path in FOLDER.glob("*.cpp") if path.stem != "replay")
@@ -13,9 +14,9 @@ FLAGS = ("-std=c++20", "-g", "-O1", "-fsanitize=fuzzer,address,undefined", "-fno
 
 
 def build(target, program):
-    say(f"building {target}")
+    say(_("building {target}", target=target))
     if call(["clang++", *FLAGS, "-I", ROOT, FOLDER / f"{target}.cpp", "-o", program]) != 0:
-        raise Trouble(f"building the fuzz target {target} failed: see above")
+        raise Trouble(_("building the fuzz target {target} failed: see above", target=target))
 
 
 def fuzz(target, seconds):
@@ -26,10 +27,11 @@ def fuzz(target, seconds):
         program, found = Path(folder, target), Path(folder, "found")
         found.mkdir()
         build(target, program)
-        say(f"fuzzing {target} for {seconds} s")
+        say(_("fuzzing {target} for {seconds} s", target=target, seconds=seconds))
         if call([program, f"-max_total_time={seconds}", "-max_len=4096", "-verbosity=0", "-print_final_stats=1",
                  f"-artifact_prefix={findings}/{target}-", found, FOLDER / "corpus" / target]) != 0:
-            raise Trouble(f"{target}: a promise does not hold; the input is in {findings.relative_to(ROOT)}/")
+            raise Trouble(_("{target}: a promise does not hold; the input is in {folder}/", target=target,
+                            folder=findings.relative_to(ROOT)))
 
 
 def main(words):
@@ -40,9 +42,10 @@ def main(words):
         elif word in TARGETS:
             targets = [word]
         else:
-            raise Trouble(f"fuzz takes {', '.join(TARGETS)}, and seconds; what is '{word}'?", USAGE)
+            raise Trouble(_("fuzz takes {targets}, and seconds; what is '{word}'?", targets=", ".join(TARGETS),
+                            word=word), USAGE)
     packages.require("core", "fuzz")
     for target in targets:
         fuzz(target, seconds)
-    say(f"{', '.join(targets)}: nothing found")
+    say(_("{targets}: nothing found", targets=", ".join(targets)))
     return 0

@@ -15,10 +15,10 @@ from build import is_set_up, locked, set_up
 from check import Failed
 from common import BUILD, CHAPTERS, USAGE, Trouble, find_chapter, say
 from process import Server
-from words import _
+from words import _, text_of
 
 CHOICES = 4
-TEXTS = {cause.id: cause.text for cause in causes.CAUSES}
+TEXTS = {cause.id: text_of(cause.id, cause.text) for cause in causes.CAUSES}
 
 
 @dataclass(frozen=True)

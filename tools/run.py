@@ -122,7 +122,7 @@ def run_with(chapter, name, folder=BUILD):
         with running_server(chapter, folder) as server:
             return subprocess.run(client_command(chapter, folder, server), stdin=file).returncode
     except Failed as failure:
-        raise Trouble(f"{chapter.name}: {failure}") from None
+        raise Trouble(_("{what}: {reason}", what=chapter.name, reason=failure)) from None
 
 
 def main(words):

@@ -355,7 +355,7 @@ def main(words):
     try:
         run = record(chapter, command or own_command(chapter))
     except OSError as error:
-        raise Trouble(f"trace: {error.filename}: {error.strerror}") from None
+        raise Trouble(_("trace: {file}: {reason}", file=error.filename, reason=error.strerror)) from None
     ours = record(chapter, own_command(chapter)) if against else None
     difference = first_difference(run, ours) if ours else None
     trace_show.on_terminal(run, difference and difference[0])
