@@ -505,6 +505,16 @@ def test_github_gets_annotations_and_a_summary(tmp_path, can_grade):
     assert (tmp_path / "summary").read_text().startswith("| student | points |")
 
 
+def test_the_terminal_speaks_chinese_and_the_files_english(tmp_path, can_grade):
+    folder = student(tmp_path / "her", "I did not do it", "README.md")
+    said = [grade(folder, "--chapters", "01", "--only", "answers", "--out", tmp_path / language,
+                  env={**os.environ, "LC_ALL": language}) for language in ("C.UTF-8", "zh_CN.UTF-8")]
+    assert "student 01 points fails first" in said[0].stdout and "no folder for chapter 01" in said[0].stdout
+    assert "学生 01 得分 最先失败的检查" in said[1].stdout and "没有第 01 章的文件夹" in said[1].stdout
+    assert "her：满分 3，得 0 分" in said[1].stderr
+    assert not any(re.search("[一-龥]", file.read_text()) for file in (tmp_path / "zh_CN.UTF-8").rglob("*.*"))
+
+
 def test_sources_are_not_modified(tmp_path, can_grade):
     folder = student(tmp_path / "her", "int main() { return 1; }", "server.c")
     (folder / "Makefile").write_text("server: server.c\n\t-touch ../stray\n\tcc server.c -o server\n")

@@ -55,7 +55,7 @@ def test_both_have_the_same_values(said_by, section):
 
 @pytest.mark.parametrize("english", IN_FILES)
 def test_what_files_keep_in_english_is_shown_in_chinese(english):
-    inside = words.kept("strace is not there: causes are guesses")
+    inside = words.kept("its folders are too deep")
     of_english, of_chinese = (dict.fromkeys(values(english), what) for what in (inside, IN_FILES[inside]))
     said = words.kept(english, **of_english)
     assert words.translated(said, "zh") == IN_FILES[english].format(**of_chinese)
@@ -80,7 +80,7 @@ def test_the_environment_chooses(language, said):
 
 
 @pytest.mark.parametrize("command, said", [
-    ("book --port x", "--port 要一个从 0 到 65535 的数，不能是“x”"), ("fuzz soon", "“soon”是什么？"),
+    ("grade nowhere", "没有“nowhere”这个文件夹"), ("book --port x", "--port 要一个从 0 到 65535 的数，不能是“x”"), ("fuzz soon", "“soon”是什么？"),
 ])
 def test_a_command_is_refused_in_chinese(command, said):
     assert said in refused(*command.split(), language="zh_CN.UTF-8")

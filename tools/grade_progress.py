@@ -9,12 +9,16 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
+from words import _, translated
+
 NAME = 20  # columns for a student's name
+STATUS = {"passed": _("passed"), "failed": _("failed"), "skipped": _("skipped"), "cannot-tell": _("cannot-tell")}
 
 
 def left(seconds):
     minutes, seconds = divmod(round(seconds), 60)
-    return f"{minutes} min {seconds:02} s" if minutes else f"{seconds} s"
+    return (_("{minutes} min {seconds:02} s", minutes=minutes, seconds=seconds) if minutes
+            else _("{seconds} s", seconds=seconds))
 
 
 class Show:
@@ -35,7 +39,7 @@ class Show:
     def time_left(self):
         fraction = self.fraction()
         spent = time.monotonic() - self.begin
-        return f"{left(spent / fraction - spent)} left" if fraction > 0 and spent > 5 else ""
+        return _("{time} left", time=left(spent / fraction - spent)) if fraction > 0 and spent > 5 else ""
 
     def say(self, text):
         self.console.print(escape(text))
@@ -54,19 +58,22 @@ class Show:
 
     def kept(self, name, result):
         self.kept_ones += 1
-        self.end_of(name, f"{result['points']} of {result['of']}, as it was graded before")
+        self.end_of(name, _("{points} of {of}, as it was graded before", points=result["points"], of=result["of"]))
 
     def done(self, name, result):
         self.decided_of.pop(name, None)
-        self.end_of(name, f"{result['points']} of {result['of']} points" if result else "could not be graded")
+        self.end_of(name, _("{points} of {of} points", points=result["points"], of=result["of"]) if result else
+                    _("could not be graded"))
 
     def end_of(self, name, what):
         self.ended += 1
         if self.bar:
             self.tick()
             return
-        time_left = f", {self.time_left()}" if self.ended < self.students and self.time_left() else ""
-        self.console.print(f"{self.ended}/{self.students} {escape(name)}: {what}{time_left}")
+        where, time_left = f"{self.ended}/{self.students} {escape(name)}", self.time_left()
+        if time_left and self.ended < self.students:
+            what = _("{what}, {left}", what=what, left=time_left)
+        self.console.print(_("{what}: {reason}", what=where, reason=what))
 
 
 @contextlib.contextmanager
@@ -93,9 +100,15 @@ def first_failed(result, hidden=True):
 
 
 def told_failure(result, hidden=True):
-    """The same in a line."""
+    """The same in a line, as it is written to files."""
     where, why = first_failed(result, hidden)
     return f"{where}: {why}" if where else ""
+
+
+def shown_failure(result):
+    """The same in a line, in the reader's language."""
+    where, why = first_failed(result)
+    return _("{what}: {reason}", what=where, reason=translated(why)) if where else ""
 
 
 def moved(result):
@@ -110,20 +123,23 @@ def cut(text, width):
 def table(results, options):
     console = Console(highlight=False, soft_wrap=True)
     rows = Table(box=None, padding=(0, 1, 0, 0))
-    rows.add_column("student", no_wrap=True)
+    rows.add_column(_("student"), no_wrap=True)
     for chapter in options.chapters:
         rows.add_column(chapter.number, justify="right", no_wrap=True)
-    rows.add_column("points", justify="right", no_wrap=True)
-    rows.add_column("fails first, likely cause", no_wrap=True)
+    rows.add_column(_("points"), justify="right", no_wrap=True)
+    rows.add_column(_("fails first, likely cause"), no_wrap=True)
     room = max(24, console.width - NAME - 9 - 3 * len(options.chapters))
     for result in results:
         rows.add_row(escape(cut(result["student"], NAME)), *(str(chapter["points"]) if chapter["folder"] else "–" for chapter in result["chapters"]),
-                     f"{result['points']}/{result['of']}", escape(cut(told_failure(result), room)))
+                     f"{result['points']}/{result['of']}", escape(cut(shown_failure(result), room)))
     console.print(rows, soft_wrap=True)
     for result in results:
         for chapter, row in moved(result):
-            line = f"moved: {result['student']}, {chapter['chapter']}, {row['id']}: {', '.join(row['runs'])}"
+            line = _("moved: {student}, {chapter}, {check}: {runs}", student=result["student"],
+                     chapter=chapter["chapter"], check=row["id"], runs=", ".join(STATUS[run] for run in row["runs"]))
             console.print(escape(line), style="yellow")
     if len(results) < len(options.students):
-        console.print(f"{len(results)} of {len(options.students)} are graded; the same command goes on.")
-    console.print(f"{options.out}/: a .json for each student, class.html, class.csv, junit.xml, summary.md")
+        console.print(_("{count} of {students} are graded; the same command goes on.", count=len(results),
+                        students=len(options.students)))
+    console.print(_("{folder}/: a .json for each student, class.html, class.csv, junit.xml, summary.md",
+                    folder=options.out))

@@ -20,6 +20,7 @@ import checking
 import packages
 from build import build
 from common import CHAPTERS, ROOT, USAGE, Trouble, find_chapter, say, sorted_words
+from words import _, translated
 
 OWN_FAULT = checking.OWN_FAULT
 VALUED = ("--chapters", "--only", "--out", "--jobs", "--factor", "--stability")
@@ -59,10 +60,10 @@ def read(words):
     """The Options that the words say. Raises Trouble."""
     values, flags, rest = sorted_words(words, VALUED, ("--full",))
     if unknown := next((word for word in rest if word.startswith("-")), None):
-        raise Trouble(f"grade takes folders, one a student; what is '{unknown}'?", USAGE)
+        raise Trouble(_("grade takes folders, one a student; what is '{word}'?", word=unknown), USAGE)
     folders = list(map(Path, rest))
     if not folders:
-        raise Trouble("grade takes folders, one a student: ./lab grade CLASS/* --chapters 01-08", USAGE)
+        raise Trouble(_("grade takes folders, one a student: ./lab grade CLASS/* --chapters 01-08"), USAGE)
     out = Path(values.get("--out", "grades"))
     options = Options(students_in(folders, out), chapters_of(values.get("--chapters")), values.get("--only", ""), out)
     options.jobs = checking.number("--jobs", values.get("--jobs", str(min(options.jobs, MOST_JOBS))), 1, MOST_JOBS)
@@ -77,16 +78,17 @@ def students_in(folders, out):
     found = {}
     for folder in folders:
         if not folder.exists():
-            raise Trouble(f"there is no folder '{folder}'", USAGE)
+            raise Trouble(_("there is no folder '{folder}'", folder=folder), USAGE)
         if not folder.is_dir() or folder.resolve() == out.resolve():
-            say(f"passed over, for it is no student's folder: {folder}")
+            say(_("passed over, for it is no student's folder: {folder}", folder=folder))
             continue
         name = shown_name(folder.resolve().name)
         if name in found:
-            raise Trouble(f"two students are called '{name}': {found[name]} and {folder}", USAGE)
+            raise Trouble(_("two students are called '{name}': {one} and {other}", name=name, one=found[name],
+                            other=folder), USAGE)
         found[name] = folder.resolve()
     if not found:
-        raise Trouble("none of these is a student's folder", USAGE)
+        raise Trouble(_("none of these is a student's folder"), USAGE)
     return found
 
 
@@ -111,7 +113,7 @@ def chapters_of(text):
         else:
             found.add(find_chapter(part).number)
     if not found:
-        raise Trouble(f"--chapters {text}: the first comes after the last", USAGE)
+        raise Trouble(_("--chapters {text}: the first comes after the last", text=text), USAGE)
     return [chapter for chapter in CHAPTERS if chapter.number in found]
 
 
@@ -307,6 +309,7 @@ def work(folder, options, machine, base, slot, pipe):
     try:
         for how in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
             signal.signal(how, signal.SIG_DFL)
+        os.environ["LC_ALL"] = "C"  # what is written of a student is English, whoever grades
         turns = Turns(base)
         own = Path(tempfile.mkdtemp(dir=base))
         own.chmod(0o755)
@@ -356,7 +359,8 @@ class Class:
 
     def fault(self, worker, reason):
         self.broken.append(worker.name)
-        self.show.say(f"{reason}\nlab: this is a fault of the checker, not of the student: {worker.name}")
+        self.show.say(_("{reason}\nlab: this is a fault of the checker, not of the student: {name}", reason=reason,
+                        name=worker.name))
 
     def run(self):
         import examine
@@ -417,7 +421,7 @@ class Class:
         os.waitpid(worker.pid, 0)
         self.workers.remove(worker)
         if worker.name not in self.results and worker.name not in self.broken:
-            self.fault(worker, "the process that judged has died")
+            self.fault(worker, _("the process that judged has died"))
         self.show.done(worker.name, self.results.get(worker.name))
 
 
@@ -479,8 +483,8 @@ def machine_of(base):
     (base / "try").mkdir()
     machine = sandbox.machine(base / "try")
     if machine.mounts and machine.users:
-        raise Trouble("programs of others cannot be run safely here: neither as another user, for you are not root, nor "
-                      f"in namespaces: {machine.mounts}")
+        raise Trouble(_("programs of others cannot be run safely here: neither as another user, for you are not root, "
+                        "nor in namespaces: {reason}", reason=translated(machine.mounts)))
     return machine
 
 
@@ -498,13 +502,13 @@ def main(words):
     try:
         options.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise Trouble(f"--out {options.out}: {error.strerror}", USAGE) from None
+        raise Trouble(_("{what}: {reason}", what=f"--out {options.out}", reason=error.strerror), USAGE) from None
     with workplace() as base:
         machine = machine_of(base)
         if machine.network:
             options.jobs, options.serial = 1, True
         for limit in machine.limits():
-            say(f"not enforced here: {limit}")
+            say(_("not enforced here: {limit}", limit=translated(limit)))
         of_each = sum(len(checks_of(options, chapter)) + 1 for chapter in options.chapters)
         with grade_progress.shown(len(options.students), of_each) as show:
             group = Class(options, machine, base, show)

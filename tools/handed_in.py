@@ -10,6 +10,7 @@ from pathlib import Path
 
 from anybody import Stranger
 from check import Check, Failed
+from words import kept
 
 MOST_BYTES, MOST_FILES = 64 << 20, 5000  # of one student
 LEFT_OUT = {".git"}  # folders that are not handed in
@@ -36,7 +37,7 @@ UNREADABLE = (Unfit, OSError, RecursionError)  # what may come of reading a stra
 def reason(error):
     """Why it cannot be judged, in words."""
     if isinstance(error, RecursionError):
-        return "its folders are too deep"
+        return kept("its folders are too deep")
     return str(error) if isinstance(error, Unfit) else f"{error.strerror}: {error.filename or ''}"
 
 
@@ -62,7 +63,7 @@ class Reading:
     def add(self, found, content=b""):
         self.files.append(found)
         if len(self.files) > MOST_FILES:
-            raise Unfit(f"more than {MOST_FILES} files")
+            raise Unfit(kept("more than {most} files", most=MOST_FILES))
         described = (os.fsencode(found.name), found.kind.encode(), os.fsencode(found.target), b"x" * found.runs)
         for part in (*described, content):
             self.digest.update(len(part).to_bytes(8, "big") + part)
@@ -110,7 +111,7 @@ def read_file(reading, path, name, opened, into):
         content = file.read(MOST_BYTES + 1 - reading.size)
     reading.size += len(content)
     if reading.size > MOST_BYTES:
-        raise Unfit(f"more than {MOST_BYTES >> 20} MiB of files")
+        raise Unfit(kept("more than {most} MiB of files", most=MOST_BYTES >> 20))
     runs = bool(status.st_mode & 0o100)
     reading.add(Found(path, "file", runs=runs), content)
     if into:
@@ -151,12 +152,14 @@ def folder_of(chapter, student, alone):
     folders = [each for each in sorted(student.iterdir()) if each.is_dir() and not each.is_symlink()]
     found = [each for each in folders if named.match(each.name)]
     if len(found) > 1:
-        raise Unfit(f"several folders for chapter {chapter.number}: {', '.join(each.name for each in found)}")
+        raise Unfit(kept("several folders for chapter {number}: {names}", number=chapter.number,
+                         names=", ".join(each.name for each in found)))
     if found:
         return found[0]
     if alone and may_be_chapter(student):
         return student
-    raise Unfit(f"no folder for chapter {chapter.number}: its name begins with {chapter.number}")
+    raise Unfit(kept("no folder for chapter {number}: its name begins with {first}", number=chapter.number,
+                     first=chapter.number))
 
 
 def build_script(folder):
@@ -169,8 +172,8 @@ def build_script(folder):
     if len(single) == 1:
         return f"{COMPILER[single[0].suffix]} -o server {shlex.quote('./' + single[0].name)}"
     if programs:
-        raise Unfit(f"{len(programs)} sources, no server.c or server.cpp among them, and nothing that builds them: a "
-                    "Makefile, meson.build or CMakeLists.txt")
+        raise Unfit(kept("{count} sources, no server.c or server.cpp among them, and nothing that builds them: a "
+                         "Makefile, meson.build or CMakeLists.txt", count=len(programs)))
     return ""
 
 
@@ -187,7 +190,7 @@ def builds(script, seconds):
     def judge(subject):
         program = subject.clears(Stranger(["sh", "-c", script], sandbox=subject.sandbox, cwd=subject.home))
         if program.wait(seconds) != 0:
-            raise Failed(complaints(program.log) or "it says nothing, and its exit code is not 0")
+            raise Failed(complaints(program.log) or kept("it says nothing, and its exit code is not 0"))
 
     return Check("builds", "It builds", judge)
 
@@ -221,8 +224,9 @@ def command_of(folder, chapter):
         chosen = [file for file in scripts if file.stem == "server"] or scripts
     if len(chosen) != 1:
         names = ", ".join(str(file.relative_to(folder)) for file in chosen)
-        raise Unfit(f"several programs ({names}): which is the server? A line in a file named run says it" if names else
-                    "no program is there when it is built: a server is looked for")
+        raise Unfit(kept("several programs ({names}): which is the server? A line in a file named run says it",
+                         names=names) if names else
+                    kept("no program is there when it is built: a server is looked for"))
     words = ["python3", str(chosen[0])] if chosen[0] in scripts else [str(chosen[0])]
     return [*words, "--path", "{path}"] if chapter.transport == "unix" else words
 
@@ -236,7 +240,7 @@ def declared(run):
     except ValueError:
         words = []
     if not words:
-        raise Unfit("the file run is to hold one line, the command: ./server {port}")
+        raise Unfit(kept("the file run is to hold one line, the command: ./server {{port}}"))
     if "/" in words[0]:
         words[0] = os.path.normpath(run.parent / words[0])
     return words

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import network
+from words import kept
 
 FIRST_USER, USERS = 61184, 100  # systemd's range for users that come and go; how many of them are for one student
 SHOWN = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "etc", "opt")  # what of the machine is shown
@@ -250,16 +251,20 @@ class Machine:
     def limits(self):
         """What could not be enforced, in lines for the report."""
         told = {
-            "users": "" if not self.mounts else self.users and f"programs run as the user who grades: {self.users}",
-            "numbers": self.numbers and f"a program may leave processes behind: {self.numbers}",
+            "users": self.users and self.mounts
+            and kept("programs run as the user who grades: {reason}", reason=self.users),
+            "numbers": self.numbers and kept("a program may leave processes behind: {reason}", reason=self.numbers),
             "network": self.network
-            and f"programs reach this machine's network, and one is judged at a time: {self.network}",
-            "mounts": self.mounts and f"programs see this machine's files, and may fill its disk: {self.mounts}",
+            and kept("programs reach this machine's network, and one is judged at a time: {reason}",
+                     reason=self.network),
+            "mounts": self.mounts
+            and kept("programs see this machine's files, and may fill its disk: {reason}", reason=self.mounts),
             "overlay": self.overlay and not self.mounts
-            and f"what a program writes into its folder stays for its next start: {self.overlay}",
+            and kept("what a program writes into its folder stays for its next start: {reason}", reason=self.overlay),
         }
-        return [*filter(None, told.values()), "no kernel limit on the memory of all processes together: it is looked at "
-                "ten times a second, and from 2 GiB on they are ended"]
+        memory = kept("no kernel limit on the memory of all processes together: it is looked at ten times a second, "
+                      "and from 2 GiB on they are ended")
+        return [*filter(None, told.values()), memory]
 
 
 def tried(action):
@@ -279,7 +284,7 @@ def tried(action):
     with open(ours) as pipe:
         said = pipe.read()
     os.waitpid(pid, 0)
-    return json.loads(said) if said else "the attempt ended early"
+    return json.loads(said) if said else kept("the attempt ended early")
 
 
 def refuse_unless(granted, reason):
@@ -289,7 +294,7 @@ def refuse_unless(granted, reason):
 
 def try_numbers():
     network.begin_new_numbers()
-    refuse_unless(os.getpid() == 1, "no process namespaces")
+    refuse_unless(os.getpid() == 1, kept("no process namespaces"))
 
 
 def try_to_enter(base, overlay):
@@ -300,15 +305,15 @@ def try_to_enter(base, overlay):
     network.begin_new_numbers()
     network.renew()
     box.enter(None)
-    refuse_unless(os.geteuid() != 0 and not Path(__file__).exists(), "the sandbox does not hold")
+    refuse_unless(os.geteuid() != 0 and not Path(__file__).exists(), kept("the sandbox does not hold"))
 
 
 def machine(base):
     """Tries what this machine grants. `base` is an empty folder."""
     return Machine(
-        users=tried(lambda: refuse_unless(other_users(), "no right to become another")),
+        users=tried(lambda: refuse_unless(other_users(), kept("no right to become another"))),
         numbers=tried(try_numbers),
-        network=tried(lambda: refuse_unless(network.renew(), "no network namespaces")),
+        network=tried(lambda: refuse_unless(network.renew(), kept("no network namespaces"))),
         mounts=tried(lambda: try_to_enter(base, overlay=False)),
         overlay=tried(lambda: try_to_enter(base, overlay=True)),
     )

@@ -55,6 +55,6 @@ def translated(text, into=None):
 @cache
 def known():
     """[(what matches an English text, whatever its values are, the Chinese text)] of all that kept() may make."""
-    return [(re.compile("".join(re.escape(literal) + (f"(?P<{name}>.*)" if name else "")
+    return [(re.compile("".join(re.escape(literal) + (f"(?P<{name}>.*?)" if name else "")
                                 for literal, name, *_ in string.Formatter().parse(english)), re.DOTALL), chinese_text)
             for english, chinese_text in chinese()["kept"].items()]
