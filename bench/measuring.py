@@ -16,6 +16,7 @@ from pathlib import Path
 import servers
 from check import Failed
 from process import wait_until
+from words import kept
 
 TICK = os.sysconf("SC_CLK_TCK")
 WRK = Path(__file__).with_name("wrk.lua")
@@ -160,10 +161,10 @@ class Load:
                 self.popen.stdin.write(b"\n")
         self.waits = True
         if not select.select([self.popen.stdout], [], [], self.patience)[0]:
-            raise Failed(f"the load says nothing for {self.patience:g} s")
+            raise Failed(kept("the load says nothing for {seconds} s", seconds=f"{self.patience:g}"))
         if self.popen.stdout.readline() != word.encode() + b"\n":
             said = self.popen.stderr.read().decode(errors="replace")
-            raise Failed(said.strip().removeprefix("load: ") or "the load failed")
+            raise Failed(said.strip().removeprefix("load: ") or kept("the load failed"))
 
     def report(self):
         said, complaint = self.popen.communicate(timeout=self.patience)
@@ -251,7 +252,7 @@ class Perf:
     def count(self):
         found = re.search(r"^(\d+),,raw_syscalls:sys_enter", self.file.read_text(), re.MULTILINE)
         if not found:
-            raise Failed("perf has counted nothing")
+            raise Failed(kept("perf has counted nothing"))
         return int(found[1])
 
 
@@ -294,7 +295,8 @@ def calls(server, program, cell, seconds, warm_up, cores, folder):
         after = switches(server)
         load.mark("open")
         result = {"switches": (after - before) / load.report()["answered"]}
-    wait_until(lambda: len(server.processes()) == processes, PATIENCE, "processes of the first run are left")
+    wait_until(lambda: len(server.processes()) == processes, PATIENCE,
+               kept("processes of the first run are left"))
     if not (counting := counter(server, folder)):
         return result
     try:
@@ -323,7 +325,8 @@ def wrk(server, cell, seconds, cores, folder):
         raise Failed(f"wrk: {(ran.stderr or ran.stdout).strip().splitlines()[-1]}")
     found = json.loads(ran.stdout.splitlines()[-1])
     if found["wrong"] or found["errors"] or not found["requests"]:
-        raise Failed(f"wrk: of {found['requests']} answers {found['wrong']} came back wrong, {found['errors']} errors")
+        raise Failed(kept("wrk: of {count} answers {wrong} came back wrong, {errors} errors", count=found["requests"],
+                          wrong=found["wrong"], errors=found["errors"]))
     return found
 
 

@@ -4,6 +4,7 @@ import random
 from dataclasses import dataclass, field
 
 import servers
+from words import kept
 
 
 @dataclass(frozen=True)
@@ -28,30 +29,30 @@ CROWD = 19000  # connections of one process, where it may have 20,000 descriptor
 SPARE = 32  # descriptors that a process has besides its connections
 
 SWEEPS = (
-    Sweep("connections", "active connections", (1, 10, 100, 1000), (1, 100), lambda n: {"connections": n},
+    Sweep("connections", kept("active connections"), (1, 10, 100, 1000), (1, 100), lambda n: {"connections": n},
           who=(*servers.STREAM, *servers.LIBEVENT)),
-    Sweep("idle", "idle connections beside 100 active ones", (900, 3000, 10000), (10000,),
+    Sweep("idle", kept("idle connections beside 100 active ones"), (900, 3000, 10000), (10000,),
           lambda n: {"connections": 100, "idle": n}),
-    Sweep("lone", "idle connections beside a single active one", (900, 9900), (),
+    Sweep("lone", kept("idle connections beside a single active one"), (900, 9900), (),
           lambda n: {"connections": 1, "idle": n},
           who=tuple(one for one in servers.STREAM if one.name[:2] in ("04", "05", "06", "07"))),
-    Sweep("crowd", "connections in all, 19,000 in each process, 100 of them active", (19000, 38000, 76000), (),
+    Sweep("crowd", kept("connections in all, 19,000 in each process, 100 of them active"), (19000, 38000, 76000), (),
           lambda n: {"connections": 100, "idle": CROWD - 100}, once=True, beside=lambda n: n // CROWD - 1,
           who=tuple(one for one in servers.STREAM if one.name[:2] in ("07", "12") or one.name == "06_epoll")),
-    Sweep("size", "bytes in a message, 10 connections", (16, 1024, 16384, 131072, 1048576), (),
+    Sweep("size", kept("bytes in a message, 10 connections"), (16, 1024, 16384, 131072, 1048576), (),
           lambda n: {"connections": 10, "size": n}),
-    Sweep("churn", "connections at a time, a message on each", (10,), (10,),
+    Sweep("churn", kept("connections at a time, a message on each"), (10,), (10,),
           lambda n: {"connections": n, "churn": True}),
-    Sweep("work", "µs of CPU time that each message takes", (0, 10, 50, 200, 1000), (1000,),
+    Sweep("work", kept("µs of CPU time that each message takes"), (0, 10, 50, 200, 1000), (1000,),
           lambda n: {"connections": 100}, lambda n: ("--work-us", str(n)), servers.WORKERS, whole_machine=True),
-    Sweep("http", "connections that ask for a file of 1 KiB", (100, 1000), (100,), lambda n: {"connections": n},
+    Sweep("http", kept("connections that ask for a file of 1 KiB"), (100, 1000), (100,), lambda n: {"connections": n},
           who=servers.HTTP),
-    Sweep("udp", "peers that send datagrams", (1, 10, 100), (), lambda n: {"connections": n, "udp": True},
+    Sweep("udp", kept("peers that send datagrams"), (1, 10, 100), (), lambda n: {"connections": n, "udp": True},
           who=servers.DATAGRAM),
-    Sweep("unix", "bytes in a message, 4 connections", (64, 16384, 1048576), (),
+    Sweep("unix", kept("bytes in a message, 4 connections"), (64, 16384, 1048576), (),
           lambda n: {"connections": 4, "size": n},
           who=servers.PATHS),
-    Sweep("calls", "active connections", (1, 100), (100,), lambda n: {"connections": n},
+    Sweep("calls", kept("active connections"), (1, 100), (100,), lambda n: {"connections": n},
           who=(*servers.STREAM, *servers.LIBEVENT), once=True, counts=True),
 )
 BY_NAME = {sweep.name: sweep for sweep in SWEEPS}
@@ -86,7 +87,8 @@ def cells(wanted, who, build, descriptors):
                 if server.name in left_out:
                     continue
                 if total + SPARE > descriptors:
-                    left_out[f"{sweep.name} {at}"] = f"takes more descriptors than a process may have, {descriptors}"
+                    left_out[f"{sweep.name} {at}"] = kept(
+                        "takes more descriptors than a process may have, {most}", most=descriptors)
                 elif reason := server.refuses(1 if load.get("churn") else total, load.get("size", 64)):
                     left_out[f"{server.name} at {sweep.name} {at}"] = reason
                 else:

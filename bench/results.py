@@ -12,20 +12,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import servers
+from words import _, kept
 
 FOLDER = Path(__file__).with_name("results")
 SCHEMA = Path(__file__).with_name("results.schema.json")
 METRICS = {  # name: (heading, factor, unit); less is better, but for messages_per_second
-    "messages_per_second": ("messages/s", 1, "/s"),
-    "cpu_us": ("CPU", 1, "µs"),
+    "messages_per_second": (kept("messages/s"), 1, "/s"),
+    "cpu_us": (kept("CPU"), 1, "µs"),
     "p50_us": ("p50", 1, "µs"),
     "p99_us": ("p99", 1, "µs"),
     "p99_9_us": ("p99.9", 1, "µs"),
-    "memory": ("memory", 1e-6, "MB"),
-    "memory_per_connection": ("a connection", 1e-3, "kB"),
-    "kernel_per_connection": ("a connection in the kernel", 1e-3, "kB"),
-    "system_calls": ("system calls", 1, ""),
-    "switches": ("switches", 1, ""),
+    "memory": (kept("memory"), 1e-6, "MB"),
+    "memory_per_connection": (kept("a connection"), 1e-3, "kB"),
+    "kernel_per_connection": (kept("a connection in the kernel"), 1e-3, "kB"),
+    "system_calls": (kept("system calls"), 1, ""),
+    "switches": (kept("switches"), 1, ""),
 }
 ENOUGH = 3  # calm rounds, with which the disturbed ones are left out
 
@@ -66,9 +67,9 @@ class Results:
         try:
             data = json.loads(path.read_text())
         except OSError as error:
-            raise Bad(f"{path}: {error.strerror}") from None
+            raise Bad(_("{what}: {reason}", what=path, reason=error.strerror)) from None
         except ValueError as error:
-            raise Bad(f"{path}: no JSON: {error}") from None
+            raise Bad(_("{file}: no JSON: {reason}", file=path, reason=error)) from None
         complain(path, data)
         return cls(data)
 
@@ -140,8 +141,9 @@ def complain(path, data):
 
     validator = jsonschema.Draft7Validator(json.loads(SCHEMA.read_text()))
     for error in validator.iter_errors(data):
-        where = "/".join(map(str, error.absolute_path)) or "the whole"
-        raise Bad(f"{path}: no results of ./lab bench: {where}: {error.message[:200]}")
+        where = "/".join(map(str, error.absolute_path)) or _("the whole")
+        raise Bad(_("{file}: no results of ./lab bench: {where}: {reason}", file=path, where=where,
+                    reason=error.message[:200]))
 
 
 # ---- the machine

@@ -16,6 +16,7 @@ from pathlib import Path
 from chapters import find
 from check import Failed
 from process import Process, Server, wait_until
+from words import _, kept
 
 PATIENCE = 5.0  # seconds until a server must be ready
 PAGE = bytes(range(256)) * 4  # 1 KiB: the file that the HTTP servers are asked for
@@ -37,14 +38,14 @@ class Contestant:
     def missing(self, build):
         """Why it cannot take part, or nothing."""
         if self.name in CONFIGURED:
-            return "" if shutil.which(self.name, path=PATH) else "not installed"
-        return "" if (build / self.program).is_file() else "its library is not installed"
+            return "" if shutil.which(self.name, path=PATH) else kept("not installed")
+        return "" if (build / self.program).is_file() else kept("its library is not installed")
 
     def refuses(self, connections, size):
         """Why it cannot be measured there, or nothing."""
         if connections > self.most:
-            return f"serves {self.most} connections at once"
-        return f"answers messages of up to {self.largest} bytes" if size > self.largest else ""
+            return kept("serves {most} connections at once", most=self.most)
+        return kept("answers messages of up to {most} bytes", most=self.largest) if size > self.largest else ""
 
 
 def chapter(words, most=NO_LIMIT):
@@ -52,7 +53,7 @@ def chapter(words, most=NO_LIMIT):
     try:
         found = find(name)
     except ValueError:
-        raise LookupError(f"'{name}' is no server, or more than one") from None
+        raise LookupError(_("'{name}' is no server, or more than one", name=name)) from None
     return Contestant(" ".join([found.name, *rest]), f"{found.name}/server", tuple(rest), found.transport, most)
 
 
@@ -168,7 +169,7 @@ def fetch(port):
 
 def check_page(port):
     if fetch(port) != PAGE:
-        raise Failed("the page came back wrong")
+        raise Failed(kept("the page came back wrong"))
 
 
 class Configured(Process):
@@ -176,7 +177,7 @@ class Configured(Process):
     where we are root, it is nobody. No service of this machine is touched."""
 
     def __init__(self, name, folder):
-        template, words, _ = CONFIGURED[name]
+        template, words, _version = CONFIGURED[name]
         port = free_port()
         file = folder / "configuration"
         file.write_text(template.format(folder=folder, port=port))
@@ -185,9 +186,9 @@ class Configured(Process):
                          stdout=subprocess.DEVNULL, cwd=folder, **rest)
         self.address, self.path = ("127.0.0.1", port), ""
         try:
-            wait_until(lambda: not self.alive() or fetch(port), PATIENCE, "not ready")
+            wait_until(lambda: not self.alive() or fetch(port), PATIENCE, kept("not ready"))
             if not self.alive():
-                raise Failed(f"died before it was ready: {self.log.strip()[-300:]}")
+                raise Failed(kept("died before it was ready: {said}", said=self.log.strip()[-300:]))
             check_page(port)
         except BaseException:
             self.kill()

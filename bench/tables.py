@@ -5,6 +5,7 @@ from rich.table import Table
 
 import plan
 from results import METRICS
+from words import _, language, translated
 
 console = Console(highlight=False, soft_wrap=True)
 MAIN = ("messages_per_second", "cpu_us", "p50_us", "p99_us", "p99_9_us", "memory")
@@ -36,14 +37,16 @@ def cell(figure, metric, spread=True):
     return f"{text} [dim]({number(figure.low * factor)}–{number(figure.high * factor)})[/]"
 
 
-def heading(metric):
-    name, _, unit = METRICS[metric]
-    return f"{name}, {unit}" if unit.strip("/s") else name
+def heading(metric, into="en"):
+    """As the pictures have it; with `into`, in that language."""
+    name, _factor, unit = METRICS[metric]
+    name = translated(name, into)
+    return _("{what}, {unit}", into, what=name, unit=unit) if unit.strip("/s") else name
 
 
 def grid(title, columns):
     table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
-    table.add_column("server", no_wrap=True)
+    table.add_column(_("server"), no_wrap=True)
     for column in columns:
         table.add_column(column, justify="right")
     return table
@@ -65,7 +68,9 @@ def show(results):
     for sweep in results.sweeps():
         points = results.points(sweep)
         for metric in OF_SWEEP[sweep]:
-            put(f"\n[bold]{sweep}[/]: {heading(metric)}, by {plan.BY_NAME[sweep].axis}", [f"{at:,}" for at in points],
+            title = _("[bold]{sweep}[/]: {what}, by {axis}", sweep=sweep, what=heading(metric, language()),
+                      axis=translated(plan.BY_NAME[sweep].axis))
+            put(f"\n{title}", [f"{at:,}" for at in points],
                 [(server, [(results.figure(metric, sweep, at, server), metric) for at in points])
                  for server in results.servers(sweep)])
         if sweep == "connections":
@@ -74,7 +79,7 @@ def show(results):
 
 
 def show_one_point(results, at):
-    put(f"\n[bold]{at} connections[/]", [heading(metric) for metric in MAIN],
+    put("\n" + _("[bold]{count} connections[/]", count=at), [heading(metric, language()) for metric in MAIN],
         [(server, [(results.figure(metric, "connections", at, server), metric) for metric in MAIN])
          for server in results.servers("connections")])
 
@@ -82,23 +87,31 @@ def show_one_point(results, at):
 def remarks(results):
     data = results.data
     disturbed, measured = results.disturbed()
-    console.print(f"\nMedians of up to {1 + max((one['round'] for one in data['rounds']), default=0)} rounds "
-                  "(the smallest – the largest). A difference below that spread is none.")
-    console.print(f"{disturbed} of {measured} measurements were disturbed: others had more than {data['calm']:.0%} of "
-                  "the cores.")
+    rounds = 1 + max((one["round"] for one in data["rounds"]), default=0)
+    console.print("\n" + _("Medians of up to {count} rounds (the smallest – the largest). A difference below that "
+                           "spread is none.", count=rounds))
+    console.print(_("{disturbed} of {measured} measurements were disturbed: others had more than {share:.0%} of the "
+                    "cores.", disturbed=disturbed, measured=measured, share=data["calm"]))
     limited = sorted({one["server"] for one in data["rounds"] if one.get("load_share", 0) > LOAD_LIMIT})
     if limited:
-        console.print(f"Of {', '.join(limited)} some rates are the load's limit, not the server's; "
-                      "CPU a message is not.")
+        console.print(_("Of {servers} some rates are the load's limit, not the server's; CPU a message is not.",
+                        servers=", ".join(limited)))
     if data["cores"]["server"] == data["cores"]["load"]:
-        console.print("[bold]One core for server and load: rates and latencies are those of both.[/]")
+        console.print(_("[bold]One core for server and load: rates and latencies are those of both.[/]"))
     reasons = {}
     for one in data["left_out"]:
-        who, _, where = one["what"].partition(" at ")
+        who, _at, where = one["what"].partition(" at ")
         reasons.setdefault((who, one["why"]), []).append(where)
     for (who, why), where in reasons.items():
-        places = f", at {', '.join(where)}" if any(where) else ""
-        console.print(f"[dim]left out: {who}: {why}{places}[/]")
+        why = translated(why)
+        console.print(_("[dim]left out: {who}: {why}, at {places}[/]", who=who, why=why, places=", ".join(where))
+                      if any(where) else _("[dim]left out: {who}: {why}[/]", who=who, why=why))
+
+
+def failures(results):
+    """What failed, each in a line."""
+    return [_("{server} failed at {sweep} {at}: {reason}", server=server, sweep=sweep, at=at, reason=translated(reason))
+            for (server, sweep, at), reason in results.failures().items()]
 
 
 def compare(before, after):
@@ -108,7 +121,7 @@ def compare(before, after):
 
     found = results.compared(before, after)
     table = grid(f"[bold]{before.data['name']} → {after.data['name']}[/]",
-                 ("sweep", "at", "what", "before", "after", ""))
+                 [*_("sweep, at, what, before, after").split(", "), ""])
     same, worse, better = 0, 0, 0
     for metric, sweep, at, server, one, other in found:
         if not other.differs_from(one):
@@ -117,21 +130,22 @@ def compare(before, after):
         is_worse = (other.median > one.median) != (metric == "messages_per_second")
         worse, better = worse + is_worse, better + (not is_worse)
         change = f"{other.median / one.median - 1:+.0%}" if one.median else ""
-        table.add_row(server, sweep, str(at), heading(metric), cell(one, metric), cell(other, metric),
-                      f"[{'red' if is_worse else 'green'}]{change} {'worse' if is_worse else 'better'}[/]")
+        table.add_row(server, sweep, str(at), heading(metric, language()), cell(one, metric), cell(other, metric),
+                      _("[red]{change} worse[/]", change=change) if is_worse
+                      else _("[green]{change} better[/]", change=change))
     if worse + better:
         console.print(table)
     failed = after.failures()
-    for (server, sweep, at), reason in failed.items():
-        console.print(f"{server} failed at {sweep} {at}: {reason}")
-    lost = [f"{server} at {sweep} {at}" for sweep, at, server in results.only_in(before, after)
-            if (server, sweep, at) not in failed]
+    for line in failures(after):
+        console.print(line)
+    lost = [_("{server} at {sweep} {at}", server=server, sweep=sweep, at=at)
+            for sweep, at, server in results.only_in(before, after) if (server, sweep, at) not in failed]
     if lost:
-        console.print(f"In {before.data['name']} alone, not compared: {', '.join(lost)}.")
-    console.print(f"{worse} worse, {better} better, {same} without a difference that is larger than the spread; "
-                  f"{len(found)} compared.")
+        console.print(_("In {name} alone, not compared: {points}.", name=before.data["name"], points=", ".join(lost)))
+    console.print(_("{worse} worse, {better} better, {same} without a difference that is larger than the spread; "
+                    "{count} compared.", worse=worse, better=better, same=same, count=len(found)))
     if before.data["machine"] != after.data["machine"] | {"load_average": before.data["machine"].get("load_average")}:
-        console.print("The machines differ: " + ", ".join(
+        console.print(_("The machines differ: {what}", what=", ".join(
             f"{key}: {before.data['machine'].get(key)} → {value}" for key, value in after.data["machine"].items()
-            if key != "load_average" and before.data["machine"].get(key) != value))
+            if key != "load_average" and before.data["machine"].get(key) != value)))
     return 1 if worse or failed else 0

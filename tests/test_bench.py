@@ -3,8 +3,10 @@ and what a text says of the reference is what stands there."""
 
 import csv
 import json
+import os
 import re
 import shutil
+import subprocess
 import sys
 
 import pytest
@@ -217,6 +219,32 @@ def test_compare(tmp_path, capsys, cpu, code, said):
     names = made("before", tmp_path, (10.0, 10.2, 9.8)), made("after", tmp_path, cpu)
     assert bench.main(["--compare", *names]) == code
     assert said in capsys.readouterr().out
+
+
+IN_CHINESE = {**os.environ, "LC_ALL": "zh_CN.UTF-8", "COLUMNS": "200"}
+
+
+def test_compare_in_chinese(tmp_path):
+    names = made("before", tmp_path, (10.0, 10.2, 9.8)), made("after", tmp_path, ("the load failed", 13.0, 13.4))
+    ended = subprocess.run([ROOT / "lab", "bench", "--compare", *names], capture_output=True, text=True, env=IN_CHINESE)
+    assert ended.returncode == 1, ended.stderr
+    for said in ("系列", "CPU 时间（µs）", "+32% 变差", "06_epoll 在 connections 100 失败：压力发生器失败",
+                 "变差 2 项，变好 0 项，差别没有超出离散范围 0 项"):
+        assert said in ended.stdout, ended.stdout
+
+
+def test_tables_in_chinese():
+    """Those of the reference, with something left out: no word of English but names."""
+    show = ("import common, tables, results; found = results.Results.load('reference');"
+            "found.data['left_out'] = [{'what': '06_epoll at idle 9', 'why': 'serves 5 connections at once'}];"
+            "tables.show(found)")
+    path = os.pathsep.join(str(ROOT / name) for name in ("tools", "tests", "bench"))
+    ended = subprocess.run([sys.executable, "-c", show], capture_output=True, text=True,
+                           env={**IN_CHINESE, "PYTHONPATH": path})
+    for said in ("connections：CPU 时间（µs），随活动连接数变化", "100 个连接\n服务器", "轮的中位数",
+                 "没有测：06_epoll（idle 9）：同时只服务 5 个连接"):
+        assert said in ended.stdout, ended.stderr
+    assert not re.search("[a-z]+ [a-z]+ [a-z]+", ended.stdout)
 
 
 @pytest.mark.parametrize("spoil, reason", [

@@ -70,6 +70,14 @@ def test_help_speaks_the_language_of_the_environment(variable):
         assert "每章是一对服务器和客户端" in lab(*words, env=environment).stdout.decode()
 
 
+def test_the_help_of_bench_names_the_same_in_both_languages():
+    english, chinese = (lab("bench", "--help", env={"PATH": "/usr/bin:/bin", "LANG": language}).stdout.decode()
+                        for language in ("C", "zh_CN.UTF-8"))
+    named = re.findall(r"^ +./lab bench.*?(?=  )|--\w+(?:=\S+)?", english, re.MULTILINE)
+    assert english.startswith("Measures servers") and len(named) > 6
+    assert re.findall(r"^ +./lab bench.*?(?=  )|--\w+(?:=[\w,]+)?", chinese, re.MULTILINE) == named
+
+
 def test_an_unknown_command_is_refused():
     check_refused(lab("foo"), 2, "'foo'", "./lab help")
 

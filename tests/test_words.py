@@ -80,7 +80,9 @@ def test_the_environment_chooses(language, said):
 
 
 @pytest.mark.parametrize("command, said", [
-    ("grade nowhere", "没有“nowhere”这个文件夹"), ("book --port x", "--port 要一个从 0 到 65535 的数，不能是“x”"), ("fuzz soon", "“soon”是什么？"),
+    ("grade nowhere", "没有“nowhere”这个文件夹"), ("bench --rounds 0", "--rounds 要一个正数，不能是“0”"),
+    ("bench --sweep length", "没有“length”这个系列"), ("book --port x", "--port 要一个从 0 到 65535 的数，不能是“x”"),
+    ("fuzz soon", "“soon”是什么？"),
 ])
 def test_a_command_is_refused_in_chinese(command, said):
     assert said in refused(*command.split(), language="zh_CN.UTF-8")

@@ -5,6 +5,7 @@ import argparse
 import datetime
 import itertools
 import os
+import re
 import resource
 import shlex
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 import packages
 from build import build, locked, set_up
 from common import BUILD, ROOT, USAGE, Trouble, say
+from words import _, translated
 
 sys.path.insert(1, str(ROOT / "bench"))
 
@@ -21,24 +23,10 @@ CALM = 0.08  # the share of the cores' time that others may have
 REPEATS = 2  # of a measurement that was disturbed
 PROGRAMS = ("01_basic_tcp", "02_fork_server", "03_thread_server", "04_select", "05_poll", "06_epoll", "07_reactor",
             "08_threadpool", "09_udp", "10_unix_socket", "11_http", "12_libevent", "bench")
-HELP = """\
-Measures servers under the same load, in rounds that alternate between them, and
-says of each what a message costs. Without words: all of them, in all sweeps.
-
-  ./lab bench --quick            a first look, in a minute
-  ./lab bench                    everything, in ten
-  ./lab bench 06 07 floor        these servers: a chapter's number, a peer, a path;
-                                 "06 --trigger edge" with words of its own
-  ./lab bench --sweep idle       one sweep; --sweep idle=0,500 at these numbers
-  ./lab bench --compare A B      what has become slower or faster from A to B
-  ./lab bench --page             the reference's pictures and the texts' figures anew
-
-Every answer is checked. Ctrl-C keeps what is done."""
 
 
 def parse(words):
-    parser = argparse.ArgumentParser(prog="./lab bench", description=HELP, add_help=False, allow_abbrev=False,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(prog="./lab bench", add_help=False, allow_abbrev=False)
     parser.add_argument("servers", nargs="*", metavar="SERVER")
     parser.add_argument("--sweep", action="append", default=[], metavar="NAME[=N,N…]")
     parser.add_argument("--quick", action="store_true")
@@ -48,18 +36,32 @@ def parse(words):
     parser.add_argument("--name", help="of the results, in bench/results/: the date and time unless told otherwise")
     parser.add_argument("--compare", nargs=2, metavar=("A", "B"))
     parser.add_argument("--page", action="store_true")
-    parser.error = lambda line: (_ for _ in ()).throw(Trouble(f"bench: {line}", USAGE))
+    parser.error = refuse
     options = parser.parse_args(words)
     if options.page and len(words) > 1:
-        raise Trouble("bench: --page takes nothing else", USAGE)
+        raise Trouble(_("bench: --page takes nothing else"), USAGE)
     if options.compare and len(words) > 3:
-        raise Trouble("bench: --compare takes two results and nothing else", USAGE)
+        raise Trouble(_("bench: --compare takes two results and nothing else"), USAGE)
     if options.name is not None and not options.name.replace("-", "").replace("_", "").replace(".", "").isalnum():
-        raise Trouble(f"bench: --name: '{options.name}' is not made of letters, digits, '-', '_' and '.'", USAGE)
+        raise Trouble(_("bench: --name: '{name}' is not made of letters, digits, '-', '_' and '.'", name=options.name),
+                      USAGE)
     for name, slow, quick in (("rounds", 5, 3), ("seconds", 0.25, 0.1), ("time", 540, 50)):
         if getattr(options, name) is None:
             setattr(options, name, quick if options.quick else slow)
     return options
+
+
+def refuse(line):
+    """Raises Trouble with what argparse says of the words: it speaks English alone."""
+    if found := re.fullmatch(r"argument (\S+): expected one argument", line):
+        line = _("argument {option}: expected one argument", option=found[1])
+    elif found := re.fullmatch(r"argument (\S+): expected 2 arguments", line):
+        line = _("argument {option}: expected 2 arguments", option=found[1])
+    elif found := re.fullmatch(r"argument (\S+): invalid positive number value: '(.*)'", line):
+        line = _("argument {option}: invalid positive number value: '{text}'", option=found[1], text=found[2])
+    elif found := re.fullmatch(r"unrecognized arguments: (.*)", line):
+        line = _("unrecognized arguments: {words}", words=found[1])
+    raise Trouble(_("bench: {reason}", reason=line), USAGE)
 
 
 def positive(kind):
@@ -80,14 +82,16 @@ def wanted_sweeps(options):
     for words in options.sweep:
         name, equals, numbers = words.partition("=")
         if name not in plan.BY_NAME:
-            raise Trouble(f"bench: there is no sweep '{name}': {', '.join(plan.BY_NAME)}", USAGE)
+            raise Trouble(_("bench: there is no sweep '{name}': {known}", name=name, known=", ".join(plan.BY_NAME)),
+                          USAGE)
         sweep = plan.BY_NAME[name]
         values = numbers.split(",") if equals else []
         if not all(value.isdigit() and int(value) < 10**9 for value in values):
-            raise Trouble(f"bench: --sweep {name}: '{numbers}' is not a list of numbers", USAGE)
+            raise Trouble(_("bench: --sweep {name}: '{text}' is not a list of numbers", name=name, text=numbers), USAGE)
         least = 0 if sweep.name in ("idle", "work") else 1
         if any(int(value) < least for value in values):
-            raise Trouble(f"bench: --sweep {name}: '{numbers}' has a number below {least}", USAGE)
+            raise Trouble(_("bench: --sweep {name}: '{text}' has a number below {least}", name=name, text=numbers,
+                            least=least), USAGE)
         found.append((sweep, tuple(map(int, values)) or (options.quick and sweep.quick) or sweep.at))
     return found or [(sweep, sweep.quick if options.quick else sweep.at) for sweep in plan.SWEEPS]
 
@@ -98,7 +102,7 @@ def wanted_servers(options, folder):
     try:
         return [servers.named(words, folder) for words in options.servers]
     except (LookupError, ValueError) as error:
-        raise Trouble(f"bench: {error.args[0]}", USAGE) from None
+        raise Trouble(_("bench: {reason}", reason=error.args[0]), USAGE) from None
 
 
 def prepare():
@@ -117,8 +121,8 @@ def prepare():
 def name_missing():
     lacking = packages.missing("bench", "http")  # wrk is of the latter
     if lacking:
-        say(f"left out, since it is not installed: {', '.join(package.name for package in lacking)}")
-        say(f"this installs it: {packages.how_to_install(lacking)}")
+        say(_("left out, since it is not installed: {what}", what=", ".join(package.name for package in lacking)))
+        say(_("this installs it: {command}", command=packages.how_to_install(lacking)))
 
 
 class Run:
@@ -159,7 +163,8 @@ class Run:
         for number in range(self.options.rounds):
             cells = [cell for cell in plan.one_round(self.points, number) if cell not in self.given_up]
             if number and self.passed + self.left(cells) > self.options.time:
-                say(f"{number} rounds: another one would take longer than {self.options.time:g} s")
+                say(_("{number} rounds: another one would take longer than {seconds:g} s", number=number,
+                      seconds=self.options.time))
                 return
             yield number, cells
 
@@ -168,7 +173,8 @@ class Run:
         for number, cells in self.rounds():
             for done, cell in enumerate(cells):
                 if self.passed > self.options.time:
-                    say(f"{self.options.time:g} s are over before round {number + 1} was complete")
+                    say(_("{seconds:g} s are over before round {number} was complete", seconds=self.options.time,
+                          number=number + 1))
                     return
                 rest = self.left(cells[done:])
                 all_of_it = rest + (self.options.rounds - number - 1) * self.left(cells)
@@ -194,7 +200,7 @@ class Run:
         except Failed as failure:
             row = {"failed": str(failure)}
             self.given_up.add(cell)
-            say(f"{cell}: failed: {failure}")
+            say(_("{what}: failed: {reason}", what=cell, reason=translated(str(failure))))
         self.took[cell] = (time.monotonic() - begin) / max(1, len(found))
         self.results.data["rounds"].append(
             {"round": number, "sweep": cell.sweep.name, "at": cell.at, "server": cell.server.name}
@@ -211,7 +217,8 @@ def carry_out(run):
         task = bar.add_task("", left="")
 
         def progress(cell, passed, left):
-            bar.update(task, completed=passed, total=passed + left, description=str(cell), left=f"{left:.0f} s left")
+            bar.update(task, completed=passed, total=passed + left, description=str(cell),
+                       left=_("{seconds:.0f} s left", seconds=left))
         try:
             run.carry_out(progress)
         finally:
@@ -225,14 +232,14 @@ def report(results, folder):
 
     tables.show(results)
     if any(package.wanted == "python:matplotlib" for package in packages.missing("bench")):
-        say("no plots: python3-matplotlib is not installed")
+        say(_("no plots: python3-matplotlib is not installed"))
     else:
         import plots
 
         plots.draw_all(results, folder)
-    say(f"kept in {os.path.relpath(folder)}.json, .csv, and the plots in the folder of that name")
-    for (server, sweep, at), reason in results.failures().items():
-        say(f"{server} failed at {sweep} {at}: {reason}")
+    say(_("kept in {name}.json, .csv, and the plots in the folder of that name", name=os.path.relpath(folder)))
+    for line in tables.failures(results):
+        say(line)
     return 1 if results.failures() else 0
 
 
@@ -241,8 +248,8 @@ def require_modules(*names):
     lacking = [package for package in packages.listed()
                if package.wanted.removeprefix("python:") in names and not package.found()]
     if lacking:
-        raise Trouble(f"missing: {', '.join(package.name for package in lacking)}; "
-                      f"this installs it: {packages.how_to_install(lacking)}")
+        raise Trouble(_("missing: {what}; this installs it: {command}", command=packages.how_to_install(lacking),
+                        what=", ".join(package.name for package in lacking)))
 
 
 def compare(names):
@@ -283,6 +290,14 @@ def renew_texts(texts=None):
     return code
 
 
+def told(left_out):
+    """What cannot be measured, and why, in a line."""
+    who, _at, where = left_out["what"].partition(" at ")
+    why = translated(left_out["why"])
+    return (_("{who} at {where}: {why}", who=who, where=where, why=why) if where
+            else _("{what}: {reason}", what=who, reason=why))
+
+
 def main(words):
     options = parse(words)
     if options.page:
@@ -300,9 +315,9 @@ def main(words):
     who = wanted_servers(options, BUILD)
     points, left_out = plan.cells(wanted, who, BUILD, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     if not points:
-        reasons = "; ".join(f"{one['what']}: {one['why']}" for one in left_out)
-        raise Trouble(f"bench: nothing is left to be measured: {reasons}" if reasons
-                      else "bench: none of these servers takes part in that sweep", USAGE)
+        reasons = "; ".join(map(told, left_out))
+        raise Trouble(_("bench: nothing is left to be measured: {reasons}", reasons=reasons) if reasons
+                      else _("bench: none of these servers takes part in that sweep"), USAGE)
     run = Run(options, points, left_out, BUILD, shlex.join(["./lab", "bench", *words]))
     interrupted = None
     try:

@@ -17,11 +17,9 @@ COMMANDS |= {"check": "checking", "grade": "grading"}
 def carry_out(words):
     ours = words[:words.index("--")] if "--" in words else words  # what follows is another program's
     if "--help" in ours or "-h" in ours:
-        if words[0] == "bench":
-            print(importlib.import_module("bench").HELP)
-            return 0
-        name = "help.zh.txt" if language() == "zh" else "help.txt"
-        print(Path(__file__).with_name(name).read_text(encoding="utf-8"), end="")
+        name = "help.bench" if words[0] == "bench" else "help"
+        suffix = "zh.txt" if language() == "zh" else "txt"
+        print(Path(__file__).with_name(f"{name}.{suffix}").read_text(encoding="utf-8"), end="")
         return 0
     if words[0] not in COMMANDS:
         raise Trouble(_("there is no command '{word}': ./lab help shows them", word=words[0]), USAGE)
@@ -53,7 +51,7 @@ def end(words):
     except BrokenPipeError:  # who read our output has seen enough
         code = 128 + signal.SIGPIPE
     except OSError as error:
-        say(f"{error.filename or 'stdout'}: {error.strerror}")
+        say(_("{what}: {reason}", what=error.filename or "stdout", reason=error.strerror))
         code = 1
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what stdout would not take is not tried again
     return code
