@@ -295,6 +295,19 @@ def slow_head(subject):
         raise Failed("a client that has not begun a request is not late with it")
 
 
+def duration_of(action):
+    begin = time.monotonic()
+    action()
+    return time.monotonic() - begin
+
+
+def expect_prompt(took):
+    """A server that is held up is so again and again; a busy machine stops it for once."""
+    usual, worst = sorted(took)[len(took) * 9 // 10], max(took)
+    if usual > 0.5 or worst > 0.5 + LATE:
+        raise Failed(f"of {len(took)} requests one in ten took {usual:.1f} s or more, the slowest {worst:.1f} s")
+
+
 @check("http-slow-heads", "Ten thousand clients whose heads trickle in do not hold up a request", needs="http-slow-head",
        capability="http-options", measured=True, slow=True)
 def slow_heads(subject):
@@ -302,15 +315,12 @@ def slow_heads(subject):
     slow = [talk(subject, server) for _ in range(10_000)]
     for peer in slow:
         peer.say(b"GET / HTTP/1.1\r\nX: ")
-    worst = 0
+    took = []
     for number in range(200):
         for peer in slow[number * 50:number * 50 + 50]:
             peer.say(b"y")
-        begin = time.monotonic()
-        ask(subject, server, get())
-        worst = max(worst, time.monotonic() - begin)
-    if worst > 0.5:
-        raise Failed(f"a request took {worst:.1f} s")
+        took.append(duration_of(lambda: ask(subject, server, get())))
+    expect_prompt(took)
 
 
 @check("http-large-memory", "Who does not read a large file costs no memory for it, and gets it all in the end",
@@ -338,6 +348,13 @@ def large_memory(subject):
 # ---- files that change
 
 
+def change(file, content):
+    """Until its time is another one too: kernels before 6.13 look at the clock a few hundred times a second."""
+    before = file.stat().st_mtime_ns
+    while file.stat().st_mtime_ns == before:
+        file.write_bytes(content)
+
+
 @check("http-changed-file", "A file that has changed is served as it is within a second", needs="http-basics",
        capability="http")
 def changed_file(subject):
@@ -345,7 +362,7 @@ def changed_file(subject):
     server = subject.site(root=root)
     last = ask(subject, server, get("/page.html"))
     for content in (b"<p>another", b"<p>changed"):  # of the same length as each other
-        (root / "page.html").write_bytes(content)
+        change(root / "page.html", content)
         changed = time.monotonic()
         while (now := ask(subject, server, get("/page.html"))).body != content:
             if time.monotonic() - changed > 1 + LATE:
