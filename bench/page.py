@@ -4,10 +4,11 @@ written by fill(); a claim names two figures, and must be true of them.
   <!--= cpu_us connections 100 06_epoll -->9.8<!--/-->           the median, in the unit that tables have it in
   <!--= spread cpu_us connections 100 06_epoll -->9.8 (9.7–10)<!--/-->       with the smallest and the largest round
   <!--= times cpu_us connections 100 07_reactor / connections 100 floor -->1.05<!--/-->    within each round
+  <!--= spread times cpu_us connections 100 07_reactor / connections 100 floor -->1.05 (1.03–1.16)<!--/-->
   <!--= each cpu_us http 100 -->11_http 9.3 (9.1–9.5), …<!--/-->      of all servers, the least first
   <!--= table cpu_us connections -->…<!--/-->                     a row a server, a column a point
   <!--= sentence connections -->…<!--/-->                        what the picture shows, and what it does not
-  <!--= machine kernel -->…<!--/-->, <!--= data date -->…<!--/-->
+  <!--= machine kernel -->…<!--/-->, <!--= peer nginx -->1.22.1<!--/-->, <!--= data date -->…<!--/-->
   <!--? cpu_us connections 100 02_fork_server > connections 100 06_epoll -->      so it was within every round
   <!--? cpu_us connections 100 06_epoll ~ connections 100 floor -->              it was not, nor the other way round
 
@@ -16,11 +17,12 @@ A server's name is written without its dashes, which a comment may not have."""
 import re
 
 import sentences
-from chapters import ROOT
+from chapters import CHAPTERS, ROOT
 from results import METRICS
 from tables import number
 
-TEXTS = [ROOT / f"{name}{end}" for name in ("README", "docs/models") for end in (".md", ".zh-CN.md")]
+TEXTS = [ROOT / f"{name}{end}" for name in ("README", "docs/models", *(f"{one.name}/README" for one in CHAPTERS))
+         for end in (".md", ".zh-CN.md")]
 MARKER = re.compile(r"<!--= (.*?) -->(.*?)<!--/-->", re.DOTALL)
 CLAIM = re.compile(r"<!--\? (\w+) (.*?) ([>~]) (.*?) -->")
 
@@ -50,6 +52,18 @@ def figure(results, metric, words):
     return found
 
 
+def ratio(results, metric, words):
+    """Of the two points that the words name, within each round."""
+    found = results.ratio(metric, *(point(results, one) for one in words.split(" / ")))
+    if not found:
+        raise Wrong(f"there is no '{metric} {words}'")
+    return found
+
+
+def times(value):
+    return f"{value:.2f}" if value < 10 else number(value)
+
+
 def table(results, metric, sweep):
     at = results.points(sweep)
     head = ["", *(f"{one:,}" for one in at)]
@@ -66,10 +80,11 @@ def text_of(results, words, language):
     kind, _, rest = words.partition(" ")
     if kind == "times":
         metric, _, points = rest.partition(" ")
-        found = results.ratio(metric, *(point(results, one) for one in points.split(" / ")))
-        if not found:
-            raise Wrong(f"there is no '{words}'")
-        return f"{found.median:.2f}" if found.median < 10 else number(found.median)
+        return times(ratio(results, metric, points).median)
+    if kind == "spread" and rest.startswith("times "):
+        metric, _, points = rest.removeprefix("times ").partition(" ")
+        found = ratio(results, metric, points)
+        return f"{times(found.median)} ({times(found.low)}–{times(found.high)})"
     if kind == "spread":
         metric, _, rest = rest.partition(" ")
         return sentences.plain(figure(results, metric, rest), METRICS[metric][1])
@@ -80,8 +95,9 @@ def text_of(results, words, language):
         return table(results, *rest.split(" "))
     if kind == "sentence":
         return f"\n{sentences.sentence(results, rest, language)}\n"
-    if kind in ("machine", "data"):
-        found = (results.data["machine"] if kind == "machine" else results.data).get(rest)
+    if kind in ("machine", "peer", "data"):
+        machine = results.data["machine"]
+        found = {"machine": machine, "peer": machine["peers"], "data": results.data}[kind].get(rest)
         if found is None:
             raise Wrong(f"there is no '{words}'")
         return str(found)

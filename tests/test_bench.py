@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from chapters import ROOT
+from chapters import CHAPTERS, ROOT
 
 sys.path.insert(1, str(ROOT / "bench"))
 
@@ -291,6 +291,17 @@ def test_a_figure_is_written_into_a_text(two):
     assert filled == MADE.replace("-->1<", "-->10<") and page.fill(filled, two, "en") == filled
 
 
+@pytest.mark.parametrize("words, written", [
+    ("spread cpu_us connections 100 06_epoll", "10 (9.8–10.2)"),
+    ("times cpu_us connections 100 06_epoll trigger edge / connections 100 06_epoll", "1.50"),
+    ("spread times cpu_us connections 100 06_epoll trigger edge / connections 100 06_epoll", "1.50 (1.49–1.51)"),
+    ("machine kernel", "made up"), ("peer nginx", "1.2.3"), ("data date", "2000-01-01"),
+])
+def test_what_a_marker_is_filled_with(two, words, written):
+    two.data["machine"]["peers"]["nginx"] = "1.2.3"
+    assert page.text_of(two, words, "en") == written
+
+
 @pytest.mark.parametrize("one, other, sound", [
     ("06_epoll trigger edge >", "06_epoll", True), ("06_epoll >", "06_epoll trigger edge", False),
     ("06_epoll ~", "06_epoll", True), ("06_epoll ~", "06_epoll trigger edge", False),
@@ -301,7 +312,8 @@ def test_a_false_claim_is_found(two, one, other, sound):
 
 @pytest.mark.parametrize("words", [
     "cpu_us connections 100 07_reactor", "cpu_us idle 1 06_epoll", "cost connections 100 06_epoll", "cpu_us",
-    "times cpu_us connections 100 06_epoll / connections 7 06_epoll"])
+    "times cpu_us connections 100 06_epoll / connections 7 06_epoll",
+    "spread times cpu_us connections 100 06_epoll / connections 7 06_epoll", "peer h2o", "machine color"])
 def test_a_figure_that_is_not_there_is_refused(two, words):
     with pytest.raises(page.Wrong):
         page.fill(f"<!--= {words} --><!--/-->", two, "en")
@@ -322,14 +334,33 @@ def test_page_writes_the_texts_anew(tmp_path, monkeypatch, capsys, claim, code):
     assert capsys.readouterr().err.count("is not so") == code
 
 
+def test_a_marker_without_a_figure_is_told_with_its_text(tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib", reason="python3-matplotlib is not installed: packages.txt, group bench")
+    monkeypatch.setattr(results, "FOLDER", tmp_path)
+    made("reference", tmp_path, (10.0, 10.2, 9.8))
+    file = tmp_path / "made.md"
+    file.write_text("It takes <!--= cpu_us connections 7 06_epoll --><!--/--> µs.\n")
+    with pytest.raises(Trouble, match=r"made\.md: there is no 'cpu_us connections 7 06_epoll'"):
+        bench.renew_texts([file])
+
+
+def test_the_chapters_texts_are_among_them():
+    assert {one.path / name for one in CHAPTERS for name in ("README.md", "README.zh-CN.md")} < set(page.TEXTS)
+
+
+@pytest.fixture(scope="module")
+def reference():
+    return Results.load("reference")
+
+
 @pytest.mark.parametrize("file", page.TEXTS, ids=lambda file: str(file.relative_to(ROOT)))
-def test_the_texts_say_what_the_reference_says(file):
-    reference, text = Results.load("reference"), file.read_text()
+def test_the_texts_say_what_the_reference_says(file, reference):
+    text = file.read_text()
     assert page.fill(text, reference, page.language_of(file)) == text, "./lab bench --page writes it anew"
     assert page.false_claims(text, reference) == []
 
 
 @pytest.mark.parametrize("file", page.TEXTS, ids=lambda file: str(file.relative_to(ROOT)))
 def test_no_line_is_lost_to_a_marker(file):
-    """A line that begins with a comment is no Markdown: whatever else stands in it is shown as it is."""
-    assert not re.findall(r"^<!--= (?!table|sentence).*", file.read_text(), re.MULTILINE)
+    """A line that begins with a comment, in a list too, is no Markdown: whatever else stands in it is shown as it is."""
+    assert not re.findall(r"^[ >*-]*(?:\d+\. +)?<!--= (?!table|sentence).*", file.read_text(), re.MULTILINE)

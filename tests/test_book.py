@@ -110,12 +110,47 @@ def test_languages_are_in_step(pages, book, name):
 
 @pytest.mark.parametrize("source, shown", [
     ("先写完，\n再读", "先写完，再读"), ("先\n写", "先写"), ("写在\n`write` 里，\n`read`", "写在\n<code>write</code> 里，<code>read</code>"),
-    ("one\ntwo", "one\ntwo"),
+    ("one\ntwo", "one\ntwo"), ("先写。<!--? a > b -->\n再读", "先写。<!--? a > b -->再读"),
 ])
 def test_no_blank_stands_between_chinese_letters(source, shown):
     from book_page import Place, Renderer
 
     assert Renderer(Place("zh", "", {}, {}, set())).html(source) == f"<p>{shown}</p>\n"
+
+
+class Shown(html.parser.HTMLParser):
+    """The words that a reader of some HTML sees: comments are none."""
+
+    def __init__(self, source):
+        super().__init__()
+        self.words = ""
+        self.feed(source)
+
+    def handle_data(self, data):
+        self.words += data
+
+
+@pytest.mark.parametrize("source, shown", [
+    ("It takes <!--= cpu_us a -->8.3<!--/--> µs.\n<!--? a > b -->\n", "It takes 8.3 µs.\n"),
+    ("- One\n  takes <!--= a -->8.3<!--/--> µs.\n  <!--? a > b -->\n- Two", "\nOne\ntakes 8.3 µs.\nTwo\n"),
+    ("| a |\n|---|\n| <!--= a -->8.3<!--/--> |\n", "a 8.3"),
+    ("<!--= table a -->\n| a |\n|---|\n| 8.3 |\n<!--/-->\n", "a 8.3"),
+    ("要 <!--= a -->8.3<!--/--> µs，\n再读", "要 8.3 µs，再读"),
+])
+def test_a_marker_is_not_shown(source, shown):
+    from book_page import Place, Renderer
+
+    html = Renderer(Place("en", "", {}, {}, set())).html(source)
+    assert re.sub(r"\s+", " ", Shown(html).words).strip() == re.sub(r"\s+", " ", shown).strip()
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.name)
+def test_no_marker_is_shown_in_a_chapter(chapter, name):
+    from book_page import Place, Renderer
+
+    html = Renderer(Place("en", chapter.name, {}, {}, set())).html((chapter.path / name).read_text())
+    assert "<!--" not in Shown(html).words
 
 
 def test_every_call_that_a_text_introduces_has_its_line():

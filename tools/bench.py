@@ -278,15 +278,19 @@ def renew_texts(texts=None):
         reference = results.Results.load("reference")
         plots.draw_all(reference, results.FOLDER / "reference")
         for file in texts or page.TEXTS:
+            name = os.path.relpath(file, ROOT)
             is_so = file.read_text(encoding="utf-8")
-            should_be = page.fill(is_so, reference, page.language_of(file))
+            try:
+                should_be = page.fill(is_so, reference, page.language_of(file))
+            except page.Wrong as wrong:
+                raise Trouble(f"{name}: {wrong}") from None
             if is_so != should_be:
                 file.write_text(should_be, encoding="utf-8")
             for line in page.false_claims(should_be, reference):
-                say(f"{file.name}: {line}")
+                say(f"{name}: {line}")
                 code = 1
-    except (page.Wrong, results.Bad) as wrong:
-        raise Trouble(wrong) from None
+    except results.Bad as bad:
+        raise Trouble(bad) from None
     return code
 
 

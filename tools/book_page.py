@@ -132,8 +132,9 @@ class Renderer:
 
     def softbreak(self, renderer, tokens, at, options, env):
         """A line's end is a blank, but none stands between two Chinese letters, nor behind their punctuation."""
-        before = next((token.content[-1] for token in reversed(tokens[:at]) if token.content), "")
-        after = next((token.content[0] for token in tokens[at + 1:] if token.content), "")
+        shown = [token.content if token.type != "html_inline" else "" for token in tokens]  # a comment is not
+        before = next((content[-1] for content in reversed(shown[:at]) if content), "")
+        after = next((content[0] for content in shown[at + 1:] if content), "")
         return "" if PUNCTUATION.match(before) or CHINESE.match(before) and CHINESE.match(after) else "\n"
 
     def link_open(self, renderer, tokens, at, options, env):
