@@ -118,6 +118,16 @@ def test_no_blank_stands_between_chinese_letters(source, shown):
     assert Renderer(Place("zh", "", {}, {}, set())).html(source) == f"<p>{shown}</p>\n"
 
 
+@pytest.mark.parametrize("link, leads_to", [
+    ("../docs/models.md#large-messages", "../files/docs__models.md.html#large-messages"),
+    ("../docs/models.md", "../files/docs__models.md.html"), ("../bench/floor.cpp#L1", "../files/bench__floor.cpp.html"),
+])
+def test_a_link_to_a_heading_of_another_text_leads_there(link, leads_to):
+    from book_page import Place
+
+    assert Place("en", "10_unix_socket", {}, {}, set()).link(link) == leads_to
+
+
 class Shown(html.parser.HTMLParser):
     """The words that a reader of some HTML sees: comments are none."""
 

@@ -59,7 +59,7 @@ class Place:
             return f"{self.home}{target.name}.html"
         if target.parent.parent == ROOT and (target.parent / "README.md").exists():
             return f"{self.home}{target.parent.name}.html#{target.name}"
-        return self.file(inside)
+        return self.file(inside) + (after if target.suffix == ".md" else "")
 
     def file(self, inside):
         self.files.add(inside)
