@@ -362,5 +362,5 @@ def test_the_texts_say_what_the_reference_says(file, reference):
 
 @pytest.mark.parametrize("file", page.TEXTS, ids=lambda file: str(file.relative_to(ROOT)))
 def test_no_line_is_lost_to_a_marker(file):
-    """A line that begins with a comment, in a list too, is no Markdown: whatever else stands in it is shown as it is."""
+    """A line that begins with a comment, in a list too, is no Markdown: what else stands in it is shown as it is."""
     assert not re.findall(r"^[ >*-]*(?:\d+\. +)?<!--= (?!table|sentence).*", file.read_text(), re.MULTILINE)
