@@ -17,13 +17,15 @@ def failures(number, check, *command):
     """{check: the {id, seen, text} that ./lab check names for it, or None} of all that fails up to `check`."""
     options = checking.read([number, "--full", "--only", check, "--", *map(str, command)])
     _, verdicts, found, _ = checking.judged(options)
-    assert check in found, verdicts
+    assert found, verdicts
     return found
 
 
 def named(name, check, folder):
     """The cause that ./lab check names for a wrong server of the bank at its check."""
-    return failures(name[:2], check, folder / name, "--port", "{port}")[check]
+    found = failures(name[:2], check, folder / name, "--port", "{port}")
+    assert check in found, found
+    return found[check]
 
 
 def test_the_bank_names_causes_of_the_list():
