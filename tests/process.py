@@ -113,6 +113,15 @@ def waited_for_a_core(pid):
     return total / 1e9
 
 
+def contended():
+    """Seconds so far for which somebody on this machine wanted a core that others had: those count too who have ended
+    since. 0 where the kernel does not say it: Documentation/accounting/psi.rst"""
+    with contextlib.suppress(OSError):
+        if found := re.search(r"^some .*total=(\d+)", Path("/proc/pressure/cpu").read_text(), re.MULTILINE):
+            return int(found[1]) / 1e6
+    return 0.0
+
+
 def stands_still(pid):
     """Whether no thread of `pid` runs: each is stopped, by a signal or by who traces it, or has ended."""
     tasks = Path(f"/proc/{pid}/task").glob("*/stat")

@@ -1,6 +1,5 @@
 """Every wrong server of the bank is told its own cause: the `Cause:` in the head of its diff, from the closed list."""
 
-
 import pytest
 
 import bank
@@ -9,6 +8,7 @@ import checking
 import styles
 from chapters import find
 
+pytestmark = pytest.mark.xdist_group("judges")  # one at a time: each has many processes side by side
 BANK = [wrong for wrong in bank.of_the_diffs() if wrong.cause]
 IDS = {cause.id for cause in causes.CAUSES}
 

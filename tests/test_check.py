@@ -24,7 +24,7 @@ from check import Failed
 from peer import Peer
 from process import members
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("judges")]  # one at a time: each has many processes side by side
 PYTHON = "/usr/bin/python3"
 
 LISTENS = """
@@ -57,7 +57,7 @@ while True:
 }
 
 
-def check(*words, timeout=60, **rest):
+def check(*words, timeout=300, **rest):
     return subprocess.run([ROOT / "lab", "check", *map(str, words)], capture_output=True, text=True, timeout=timeout,
                           stdin=subprocess.DEVNULL, **rest)
 
@@ -247,12 +247,21 @@ def test_the_library_that_lets_calls_fail_is_built_where_it_is_missing_and_wante
     assert ("nothing can be built here" in capsys.readouterr().err) == wanted
 
 
-@pytest.mark.parametrize("waited, over, late", [(0.0, 0.1, True), (5.0, 1.5, False), (5.0, 2.1, True), (0.0, -0.1, False)])
-def test_the_time_that_a_check_waits_for_a_core_does_not_count(waited, over, late, monkeypatch):
+@pytest.mark.parametrize("waited, contended", [(5.0, 0.0), (0.0, 5.0)], ids=["told by it", "told by the machine"])
+@pytest.mark.parametrize("over, late", [(1.5, False), (2.1, True), (-0.1, False)])
+def test_the_time_that_a_check_waits_for_a_core_does_not_count(waited, contended, over, late, monkeypatch):
     monkeypatch.setattr(examine, "waited_for_a_core", lambda pid: waited)
+    monkeypatch.setattr(examine, "contended", lambda: 100.0 + contended)
     monkeypatch.setattr(examine, "tree", lambda pid: [pid])
-    job = examine.Job(None, 0, 0, time.monotonic() - 1.0 - over, 1.0)
+    job = examine.Job(None, 0, 0, time.monotonic() - 1.0 - over, 1.0, 100.0)
     assert examine.Climb([], None, {}).late(job) == late
+
+
+def test_a_check_that_waits_for_no_core_has_its_time_and_no_more(monkeypatch):
+    monkeypatch.setattr(examine, "contended", lambda: 100.0)
+    monkeypatch.setattr(examine, "tree", lambda pid: [])
+    job = examine.Job(None, 0, 0, time.monotonic() - 1.1, 1.0, 100.0)
+    assert examine.Climb([], None, {}).late(job)
 
 
 # ---- what is printed
