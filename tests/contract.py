@@ -265,7 +265,7 @@ def stuck_memory(subject):
         raise Failed(f"{grown / 1024:.0f} KiB of memory for each client that does not read")
 
 
-@check("crumbs-memory", "A client that does not read costs at most 128 KiB of memory, and be it that it sends byte by "
+@check("crumbs-memory", "A client that does not read costs at most 128 KiB of memory, even if it sends byte by "
        "byte", needs="stuck-memory", capability="loop", measured=True, slow=True)
 def crumbs_memory(subject):
     server = subject.start()
@@ -485,7 +485,7 @@ def leaves_nothing(subject):
 # ---- when something runs out
 
 
-@check("out-of-descriptors", "Out of descriptors it neither ends nor spins, and serves who waits when one is free",
+@check("out-of-descriptors", "Out of descriptors it neither ends nor spins, and serves whoever waits when one is free",
        needs="burst", capability="descriptors", measured=True)
 def out_of_descriptors(subject):
     server = subject.start()
@@ -511,8 +511,8 @@ def out_of_descriptors(subject):
     expect_bytes(waiting.receive(len(wanted)), wanted)
 
 
-@check("descriptor-from-elsewhere", "Who waits is served when a descriptor comes from elsewhere (here a raised limit), "
-       "however busy the others are", needs="out-of-descriptors", capability="descriptors", measured=True)
+@check("descriptor-from-elsewhere", "Whoever waits is served when a descriptor comes from elsewhere (here a raised "
+       "limit), however busy the others are", needs="out-of-descriptors", capability="descriptors", measured=True)
 def descriptor_from_elsewhere(subject):
     server = subject.start()
     busy = subject.connect(server)

@@ -134,7 +134,7 @@ def send_from_port_0(address, data):
         raise CannotTell(f"no raw socket: {error.strerror}") from None
 
 
-@check("udp-unanswerable", "One who cannot be answered, since his datagram comes from port 0, harms nobody",
+@check("udp-unanswerable", "A peer that cannot be answered, since its datagram comes from port 0, harms nobody",
        needs="udp-next-peer", capability="datagram")
 def unanswerable(subject):
     server = subject.start()

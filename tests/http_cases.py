@@ -235,7 +235,7 @@ GROUPS["persistence"] = "The connection goes on or ends as both sides say, answe
     ("400-ends-it", "9112 §9.6", get(host="") + get("/page.html"), ("400",), {"then": "closed", "fields": {"Connection": "close"}}),
 )
 
-GROUPS["expect"] = "Who waits to be asked for a body is asked, or is refused before it", cases(
+GROUPS["expect"] = "A client that waits to be asked for a body is asked, or is refused before it", cases(
     ("continue", "9110 §10.1.1", post("Content-Length: 5\r\nExpect: 100-continue\r\n"), ("100",), {"then": "any"}),
     ("continue-chunked", "9110 §10.1.1", post("Transfer-Encoding: chunked\r\nExpect: 100-Continue\r\n"), ("100",), {"then": "any"}),
     ("body-is-there", "9110 §10.1.1", post("Content-Length: 5\r\nExpect: 100-continue\r\n", b"hello"), ("100 or 200",), {"then": "any"}),

@@ -323,7 +323,7 @@ def slow_heads(subject):
     expect_prompt(took)
 
 
-@check("http-large-memory", "Who does not read a large file costs no memory for it, and gets it all in the end",
+@check("http-large-memory", "A client that does not read a large file costs no memory for it, and gets it all in the end",
        needs="http-basics", capability="http", measured=True)
 def large_memory(subject):
     root = subject.root()
