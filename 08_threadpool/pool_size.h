@@ -21,8 +21,8 @@ struct PoolState {
     std::size_t peak = 0;  // the most that were busy at once since the manager last looked
 };
 
-// How many workers should come (above 0) or go (below). The rule: when more tasks wait than workers, come; when
-// less than half of the workers were busy at any one time since the last look, go. A step at a time, within the
+// How many workers should come (above 0) or go (below). The rule: when more tasks wait than workers are idle, come;
+// when fewer than half of the workers were ever busy at once since the last look, go. A step at a time, within the
 // bounds. [rule]
 inline std::ptrdiff_t wanted_change(const PoolState &now, const PoolSize &size) {
     if (now.queued > now.live - now.busy)
