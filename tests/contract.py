@@ -255,6 +255,8 @@ def stuck_memory(subject):
 
     def memory_with_more():
         peers = [subject.connect(server, small_buffers=True) for _ in range(clients)]
+        for peer in peers:
+            peer.ask(b"hello\n")
         with ThreadPoolExecutor(clients) as threads:
             list(threads.map(lambda peer: peer.flood(512 << 10, stall=0.1), peers))
         return server.memory()

@@ -81,7 +81,7 @@ SAID_OF = {
 
 # What these checks say of all of them, since they look at something else: the calls, the file, the lock.
 SAID_BY = {
-    "path-never-wider": "it calls no bind",
+    "path-never-wider": "it calls no bind|the mode is 777",  # as it comes to it in time or not
     "path-one-wins": r"it neither starts nor ends|the two say \['', ''\]",
     "path-lock-found": "it does not lock",
     "path-mode": "mode 777, and not 600",
