@@ -3,8 +3,10 @@
 What such a process starts is its own down to the last descendant, and ends with it: orphans come back to it.
 """
 
+import contextlib
 import json
 import os
+import re
 import select
 import signal
 import time
@@ -24,6 +26,7 @@ PR_SET_CHILD_SUBREAPER = 36
 CROWD = 400  # processes of one check: who has more makes them without end
 DEAD = 4000  # and with those that have ended, and that nobody has waited for
 MEMORY = 2 << 30  # bytes that the processes of one check may hold together
+ENDING = 0.5  # seconds that the end of a process may come after that of its connections
 NEAR = 64  # bytes before and behind the first that differs, which a report may show
 
 
@@ -64,13 +67,13 @@ def end_of(code):
     return f"exit code {code}" if code >= 0 else f"ended by {signal.Signals(-code).name}"
 
 
-def portrait(server, number):
-    """(a line, facts) about a process as it is now."""
+def portrait(server, number, patience=0.0):
+    """(a line, facts) about a process as it is now, or `patience` seconds later if it is about to end."""
     name = f"server {number}" if number else "the server"
     if getattr(server, "popen", None) is None:
         return "", {}
-    if not server.alive():
-        code = server.popen.returncode
+    with contextlib.suppress(Failed):
+        code = server.wait(patience)
         return f"{name}: {end_of(code)}", {"exit": code}
     try:
         cpu = server.cpu_share(0.1)
@@ -84,8 +87,9 @@ def portrait(server, number):
 def describe(subject, verdict, failure):
     """Adds to the verdict what can be seen of the processes before they are cleared up."""
     servers = [server for server in subject.processes if hasattr(server, "popen")]
+    patience = ENDING if re.search("reset|refused", str(failure)) else 0.0
     for number, server in enumerate(servers, 1):
-        line, facts = portrait(server, number if len(servers) > 1 else 0)
+        line, facts = portrait(server, number if len(servers) > 1 else 0, patience)
         verdict.state.append(line)
         verdict.facts = facts
     said = [server.log.strip() for server in servers if server.log.strip()]
