@@ -605,7 +605,7 @@ def expect_exit_0(server):
 def owed(server, peer):
     """Has the server owe `peer` as much as it will, and leaves as much for it to read. How many bytes were sent, and
     how many of them the server has read at least."""
-    sent = peer.flood(8 << 20, stall=0.1)
+    sent = peer.flood(8 << 20, stall=0.1, asleep=server.asleep)
     not_come, _ = queues_in_kernel(peer.port, server.address[1])
     _, not_read = queues_in_kernel(server.address[1], peer.port)
     return sent, sent - not_come - not_read - peer.unsent

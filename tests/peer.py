@@ -239,16 +239,20 @@ class Peer:
         except OSError as error:
             raise Failed(f"{error.strerror} after {sent} bytes sent and {received} received") from None
 
-    def flood(self, limit, stall=0.3):
+    def flood(self, limit, stall=0.3, asleep=lambda: True):
         """Sends without reading until the server has taken nothing for `stall` seconds, or `limit` bytes are out.
-        Returns how many went; flooded() is their answer."""
-        sent = 0
+        Returns how many went; flooded() is their answer. A server that is not `asleep` by then only waits for a core,
+        and has up to our patience to take more."""
+        sent, deadline = 0, time.monotonic() + self.patience
         self.socket.setblocking(False)
         with selectors.DefaultSelector() as selector:
             selector.register(self.socket, selectors.EVENT_WRITE)
-            while sent < limit and selector.select(stall):
-                piece = FLOOD[sent % len(ALPHABET):][:limit - sent]
-                sent += self._some(lambda: self.socket.send(piece), sent, 0)
+            while sent < limit:
+                if selector.select(stall):
+                    piece = FLOOD[sent % len(ALPHABET):][:limit - sent]
+                    sent += self._some(lambda: self.socket.send(piece), sent, 0)
+                elif asleep() or time.monotonic() > deadline:
+                    break
         self.socket.settimeout(self.patience)
         self.notes(f"sends without reading, until the server takes no more: {sent} bytes")
         return sent

@@ -122,10 +122,10 @@ def contended():
     return 0.0
 
 
-def stands_still(pid):
-    """Whether no thread of `pid` runs: each is stopped, by a signal or by who traces it, or has ended."""
+def all_threads_are(states, pid):
+    """Whether each thread of `pid` is in one of these states. proc_pid_stat(5)"""
     tasks = Path(f"/proc/{pid}/task").glob("*/stat")
-    return all(task.read_text().rpartition(")")[2].split()[0] in "TtZX" for task in tasks)
+    return all(task.read_text().rpartition(")")[2].split()[0] in states for task in tasks)
 
 
 class Process:
@@ -169,6 +169,12 @@ class Process:
     def processes(self):
         """The pids that are running, the program's own among them."""
         return [pid for pid, state in members(self.pid).items() if state not in "ZX"]
+
+    def asleep(self):
+        """Whether none of its threads has anything to do: each waits, or has ended."""
+        with contextlib.suppress(OSError):
+            return all(all_threads_are("SZX", pid) for pid in self.processes())
+        return False
 
     def children(self):
         return [pid for pid in self.processes() if pid != self.pid]
@@ -229,7 +235,7 @@ class Process:
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
         try:
-            wait_until(lambda: all(map(stands_still, pids)), 8.0, "SIGSTOP does not stop it")
+            wait_until(lambda: all(all_threads_are("TtZX", pid) for pid in pids), 8.0, "SIGSTOP does not stop it")
             yield
         finally:
             journal.step("the server", "goes on: SIGCONT")
