@@ -67,7 +67,7 @@ def result(*words):
     words = [str(word) for word in words]
     at = words.index("--") if "--" in words else len(words)
     ended = check(*words[:at], "--json", "-", *words[at:])
-    assert ended.returncode in (0, 1), ended.stderr
+    assert ended.returncode in (0, 1) and ended.stdout, ended.stderr
     return json.loads(ended.stdout), ended.returncode
 
 
@@ -201,7 +201,7 @@ def within(words, *command, **rest):
     at = command.index("--")
     words = [*words, ROOT / "lab", "check", *command[:at], "--json", "-", *command[at:]]
     ended = subprocess.run(words, capture_output=True, text=True, timeout=60, **rest)
-    assert ended.returncode in (0, 1), ended.stderr
+    assert ended.returncode in (0, 1) and ended.stdout, ended.stderr
     return json.loads(ended.stdout), ended.returncode
 
 
