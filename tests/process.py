@@ -104,12 +104,20 @@ def prlimit(pid, which, *limits):
     return found
 
 
+def threads_of(pid):
+    """Their folders in /proc; none when it has ended."""
+    try:
+        return list(Path(f"/proc/{pid}/task").iterdir())
+    except OSError:
+        return []
+
+
 def waited_for_a_core(pid):
     """Seconds for which threads of `pid` wanted a core that others had. proc_pid_schedstat(5)"""
     total = 0
-    for task in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+    for thread in threads_of(pid):
         with contextlib.suppress(OSError):
-            total += int(task.read_text().split()[1])
+            total += int((thread / "schedstat").read_text().split()[1])
     return total / 1e9
 
 
@@ -124,8 +132,8 @@ def contended():
 
 def all_threads_are(states, pid):
     """Whether each thread of `pid` is in one of these states. proc_pid_stat(5)"""
-    tasks = Path(f"/proc/{pid}/task").glob("*/stat")
-    return all(task.read_text().rpartition(")")[2].split()[0] in states for task in tasks)
+    stats = [(thread / "stat").read_text() for thread in threads_of(pid)]
+    return all(stat.rpartition(")")[2].split()[0] in states for stat in stats)
 
 
 class Process:

@@ -17,6 +17,7 @@ import causes
 import checking
 import checks_page
 import examine
+import lab
 import styles
 import telling
 from chapters import ROOT, find
@@ -262,6 +263,17 @@ def test_a_check_that_waits_for_no_core_has_its_time_and_no_more(monkeypatch):
     monkeypatch.setattr(examine, "tree", lambda pid: [])
     job = examine.Job(None, 0, 0, time.monotonic() - 1.1, 1.0, 100.0)
     assert examine.Climb([], None, {}).late(job)
+
+
+@pytest.mark.parametrize("fault", [ProcessLookupError(3, "No such process"), ValueError("nothing")])
+def test_a_fault_of_the_checker_is_no_verdict(fault, monkeypatch, capsys):
+    def judged(options):
+        raise fault
+
+    monkeypatch.setattr(checking, "judged", judged)
+    assert lab.end(["check", "01", "--only", "answers", "--", "true"]) == 3
+    said = capsys.readouterr()
+    assert "this is a fault of the checker" in said.err and type(fault).__name__ in said.err and not said.out
 
 
 # ---- what is printed

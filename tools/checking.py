@@ -271,7 +271,11 @@ def build_what_fails(options):
 
 def once(options):
     begin = time.monotonic()
-    result = document(options, 0, *judged(options))
+    try:
+        found = judged(options)
+    except OSError as error:  # none of stdout's, which who asks is told of
+        raise RuntimeError("it could not be judged") from error
+    result = document(options, 0, *found)
     result["seconds"] = round(time.monotonic() - begin, 2)
     if options.json:
         text = json.dumps(result, indent=1, ensure_ascii=False) + "\n"
