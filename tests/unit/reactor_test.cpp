@@ -266,6 +266,7 @@ TEST(Post, LosesNothingAndKeepsEachThreadsOrder) {
     std::array<std::vector<int>, threads> done;
     std::atomic<int> left = threads * tasks;
     std::vector<std::thread> others;
+    others.reserve(threads);
     for (int thread = 0; thread < threads; ++thread) {
         others.emplace_back([&, thread] {
             for (int task = 0; task < tasks; ++task)
