@@ -41,7 +41,9 @@ def test_a_broken_promise_is_found(tmp_path):
     broken.write_text(text.replace("segment->front() == '.'", "raw.front() == '.'"))
     program = tmp_path / "path"
     subprocess.run(["clang++", "-std=c++20", "-fsanitize=fuzzer", "-I", tmp_path, FOLDER / "path.cpp", "-o", program], check=True)
-    found = subprocess.run([program, "-max_total_time=60", f"-artifact_prefix={tmp_path}/", FOLDER / "corpus" / "path"],
+    new = tmp_path / "new"  # to the first folder it adds what it finds
+    new.mkdir()
+    found = subprocess.run([program, "-max_total_time=60", f"-artifact_prefix={tmp_path}/", new, FOLDER / "corpus" / "path"],
                            cwd=tmp_path, capture_output=True, text=True)
     assert found.returncode != 0 and "does not hold: no segment that is empty or begins with a dot" in found.stderr
     assert any(Path(tmp_path).glob("crash-*"))
