@@ -84,10 +84,9 @@ def byte_and_end(subject):
 def any_split(subject):
     server = subject.start()
 
-    dice = random.Random(7)
-    for number in range(40):  # from a single byte on: what fails first is short to read
-        sizes = (1, 2, 7, 100, 300)[:1 + number // 8]
-        pieces = [dice.randbytes(dice.choice(sizes)) for _ in range(dice.randint(1, 1 + number // 3))]
+    dice = random.Random(4)
+    cuts = [[dice.randbytes(dice.choice((1, 2, 7, 100, 300))) for _ in range(dice.randrange(1, 13))] for _ in range(40)]
+    for pieces in [[b"e"], *sorted(cuts, key=lambda cut: sum(map(len, cut)))]:  # what fails first is short to read
         with subject.peer(server.address, subject.patience) as peer:
             for piece in pieces:
                 peer.send(piece)
@@ -259,7 +258,7 @@ def stuck_memory(subject):
         for peer in peers:
             peer.ask(b"hello\n")
         with ThreadPoolExecutor(clients) as threads:
-            list(threads.map(lambda peer: peer.flood(512 << 10, stall=0.1), peers))
+            list(threads.map(lambda peer: peer.flood(512 << 10, stall=0.1, asleep=server.asleep), peers))
         return server.memory()
 
     before = memory_with_more()  # the first ones also cost what each thread needs once

@@ -9,6 +9,7 @@ import os
 import re
 import select
 import signal
+import subprocess
 import time
 import tomllib
 import traceback
@@ -72,8 +73,8 @@ def portrait(server, number, patience=0.0):
     name = f"server {number}" if number else "the server"
     if getattr(server, "popen", None) is None:
         return "", {}
-    with contextlib.suppress(Failed):
-        code = server.wait(patience)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        code = server.popen.wait(patience)
         return f"{name}: {end_of(code)}", {"exit": code}
     try:
         cpu = server.cpu_share(0.1)
@@ -87,7 +88,7 @@ def portrait(server, number, patience=0.0):
 def describe(subject, verdict, failure):
     """Adds to the verdict what can be seen of the processes before they are cleared up."""
     servers = [server for server in subject.processes if hasattr(server, "popen")]
-    patience = ENDING if re.search("reset|refused", str(failure)) else 0.0
+    patience = ENDING if re.search("reset|refused|closed|[Bb]roken pipe", str(failure)) else 0.0
     for number, server in enumerate(servers, 1):
         line, facts = portrait(server, number if len(servers) > 1 else 0, patience)
         verdict.state.append(line)
@@ -268,7 +269,9 @@ class Climb:
     def too_much(self, job):
         """(what to say, facts) of a job that must be ended; None while it may go on."""
         if self.late(job):
-            return f"no verdict after {job.limit:g} s, which is all the time this check has", {}
+            waited = time.monotonic() - job.begin - job.limit
+            for_a_core = f", and {waited:.0f} s more that it waited for a core" if waited > 1 else ""
+            return f"no verdict after {job.limit:g} s, which is all the time this check has{for_a_core}", {}
         pids = tree(job.pid)
         if too_many(pids) and not self.by_design(job):
             return f"it made {len(pids) - 1} processes: they were ended", {"processes": len(pids) - 1}

@@ -17,13 +17,12 @@ import causes
 import checking
 import checks_page
 import examine
-import lab
 import styles
 import telling
 from chapters import ROOT, find
 from check import Failed
 from peer import Peer
-from process import members
+from process import Process, contended, members, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("judges")]  # one at a time: each has many processes side by side
 PYTHON = "/usr/bin/python3"
@@ -265,15 +264,48 @@ def test_a_check_that_waits_for_no_core_has_its_time_and_no_more(monkeypatch):
     assert examine.Climb([], None, {}).late(job)
 
 
+def test_the_machine_counts_for_how_long_somebody_wants_a_core(tmp_path):
+    if not os.path.exists("/proc/pressure/cpu"):
+        pytest.skip("this kernel does not count it")
+    before = contended()
+    assert before > 0
+    crowd = [subprocess.Popen(["sh", "-c", "while :; do :; done"]) for _ in range(4 * len(os.sched_getaffinity(0)))]
+    try:
+        wait_until(lambda: contended() > before + 0.1, 20, "it is not counted")
+    finally:
+        for each in crowd:
+            each.kill()
+            each.wait()
+
+
+@pytest.mark.parametrize("program, asleep", [("sleep 1000", True), ("while :; do :; done", False)])
+def test_who_waits_is_asleep_and_who_computes_is_not(program, asleep):
+    process = Process(["sh", "-c", program])
+    try:
+        if asleep:
+            wait_until(process.asleep, 8, "it never sleeps")
+        else:
+            assert not any(process.asleep() for _ in range(1000))
+    finally:
+        process.popen.kill()
+        process.popen.wait()
+
+
+@pytest.mark.parametrize("program", ["sleep 0.1; exit 3", "exit 3"])
+def test_who_is_about_to_end_is_pictured_when_it_has_ended(program):
+    line, facts = examine.portrait(Process(["sh", "-c", program]), 0, patience=8.0)
+    assert facts == {"exit": 3} and line == "the server: exit code 3"
+
+
 @pytest.mark.parametrize("fault", [ProcessLookupError(3, "No such process"), ValueError("nothing")])
 def test_a_fault_of_the_checker_is_no_verdict(fault, monkeypatch, capsys):
     def judged(options):
         raise fault
 
     monkeypatch.setattr(checking, "judged", judged)
-    assert lab.end(["check", "01", "--only", "answers", "--", "true"]) == 3
-    said = capsys.readouterr()
-    assert "this is a fault of the checker" in said.err and type(fault).__name__ in said.err and not said.out
+    with pytest.raises(checking.Trouble, match="this is a fault of the checker") as told:
+        checking.main(["01", "--only", "answers", "--", "true"])
+    assert told.value.code == 3 and type(fault).__name__ in capsys.readouterr().err
 
 
 # ---- what is printed
