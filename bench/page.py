@@ -18,7 +18,7 @@ import re
 
 import sentences
 from chapters import CHAPTERS, ROOT
-from results import METRICS
+from results import ENOUGH, METRICS
 from tables import number
 
 TEXTS = [ROOT / f"{name}{end}" for name in ("README", "docs/models", *(f"{one.name}/README" for one in CHAPTERS))
@@ -90,7 +90,7 @@ def text_of(results, words, language):
         return sentences.plain(figure(results, metric, rest), METRICS[metric][1])
     if kind == "each":
         metric, sweep, at = rest.split(" ")
-        return sentences.each(results, metric, sweep, int(at), METRICS[metric][1])
+        return sentences.each(results, metric, sweep, int(at), sentences.WORDS[language], METRICS[metric][1])
     if kind == "table":
         return table(results, *rest.split(" "))
     if kind == "sentence":
@@ -115,6 +115,6 @@ def false_claims(text, results):
     found = []
     for metric, one, sign, other in CLAIM.findall(text):
         ratio = results.ratio(metric, point(results, one), point(results, other))
-        if not ratio or ratio.rounds == 1 or (ratio.low > 1, ratio.high < 1) != (sign == ">", False):
+        if not ratio or ratio.rounds < ENOUGH or (ratio.low > 1, ratio.high < 1) != (sign == ">", False):
             found.append(f"{metric}: {one} {sign} {other} is not so: {sentences.plain(ratio) if ratio else 'nothing'}")
     return found

@@ -6,11 +6,13 @@ from tables import number
 FLOOR = "floor"
 WORDS = {
     "en": {
+        "comma": ", ", "semicolon": "; ", "space": " ",
         "none": "no difference larger than the spread",
-        "most": "At {at} connections, the least CPU time a message is that of {least}, {low} µs, the most that of "
-                "{most}, {high} µs.",
+        "most": "At {at} connections, the smallest median of CPU time a message is that of {least}, {low} µs, the "
+                "largest that of {most}, {high} µs.",
         "once": "There was one round, which tells no spread.",
-        "bars": "Points are medians, bars the smallest and the largest round; what does not lie apart does not differ.",
+        "bars": "Points are medians, bars the smallest and the largest round; one is less than another if it was so within "
+                "every round.",
         "beside": "Beside {at} idle connections a message costs, in times of what it costs the same server beside "
                   "none: {list}.",
         "memory": "A connection takes, in kB of the server's own memory, the kernel's not included: {list}.",
@@ -25,10 +27,11 @@ WORDS = {
         "udp": "With {at} peers a datagram takes, in µs of the server's CPU time: {list}.",
     },
     "zh": {
+        "comma": "，", "semicolon": "；", "space": "",
         "none": "没有超出离散范围的差别",
-        "most": "{at} 个连接时，每条消息用 CPU 时间最少的是 {least}，{low} µs，最多的是 {most}，{high} µs。",
+        "most": "{at} 个连接时，每条消息用的 CPU 时间，中位数最小的是 {least}，{low} µs，最大的是 {most}，{high} µs。",
         "once": "只有一轮，看不出离散范围。",
-        "bars": "点是中位数，竖线是最小与最大的一轮；没有分开的，就没有差别。",
+        "bars": "点是中位数，竖线是最小与最大的一轮；每一轮里都更小，才算更小。",
         "beside": "旁边有 {at} 个空闲连接时，一条消息的代价是同一服务器旁边没有空闲连接时的几倍：{list}。",
         "memory": "每个连接占用服务器自己的内存（不含内核的），单位 kB：{list}。",
         "kernel": "占用内核的内存（连接的两端合计），单位 kB：{list}。",
@@ -77,20 +80,21 @@ def plain(figure, factor=1):
         f"{text} ({number(figure.low * factor)}–{number(figure.high * factor)})"
 
 
-def each(results, metric, sweep, at, factor=1):
+def each(results, metric, sweep, at, words, factor=1):
     """"07_reactor 9.8 (9.7–10), …" of those that have a figure, the least first."""
     found = [(figure, server) for server in results.servers(sweep)
              if (figure := results.figure(metric, sweep, at, server))]
-    return ", ".join(f"{server} {plain(figure, factor)}"
-                     for figure, server in sorted(found, key=lambda one: one[0].median))
+    return words["comma"].join(f"{server} {plain(figure, factor)}"
+                               for figure, server in sorted(found, key=lambda one: one[0].median))
 
 
 def ratio(figure, words):
     """The ratio with its spread; where that spread has 1 in it, that there is no difference."""
     if figure.rounds == 1:
         return f"{figure.median:.2f}"
-    text = f"{figure.median:.2f} ({figure.low:.2f}–{figure.high:.2f})"
-    return f"{text}, {words['none']}" if figure.low <= 1 <= figure.high else text
+    median, low, high = (f"{value:.2f}" for value in (figure.median, figure.low, figure.high))
+    none = f"{words['comma']}{words['none']}" if float(low) <= 1 <= float(high) else ""
+    return f"{median} ({low}–{high}){none}"
 
 
 def ratios(results, sweep, at, to, words):
@@ -100,7 +104,7 @@ def ratios(results, sweep, at, to, words):
         figure = results.ratio("cpu_us", (sweep, at, server), to(server))
         if figure and to(server) != (sweep, at, server):
             found.append(f"{server} {ratio(figure, words)}")
-    return "; ".join(found)
+    return words["semicolon"].join(found)
 
 
 def of_connections(results, at, words):
@@ -111,11 +115,11 @@ def of_connections(results, at, words):
     least, most = (pick(found, key=lambda server: found[server].median) for pick in (min, max))
     text = words["most"].format(at=at, least=least, low=plain(found[least]), most=most, high=plain(found[most]))
     others = ratios(results, "connections", at, lambda server: ("connections", at, FLOOR), words)
-    return text + (" " + words["floor"].format(at=at, list=others) if others else "")
+    return text + (words["space"] + words["floor"].format(at=at, list=others) if others else "")
 
 
 def of_memory(results, sweep, at, words):
-    lists = {name: each(results, f"{metric}_per_connection", sweep, at, 1e-3)
+    lists = {name: each(results, f"{metric}_per_connection", sweep, at, words, 1e-3)
              for name, metric in (("memory", "memory"), ("kernel", "kernel"))}
     return [words[name].format(list=found) for name, found in lists.items() if found]
 
@@ -138,16 +142,17 @@ def sentence(results, sweep, language="en", at=None):
     if sweep == "connections":
         text = of_connections(results, 100 if 100 in results.points(sweep) else at, words)
     elif sweep in ("idle", "lone"):
-        text = " ".join(of_idle(results, sweep, at, words) + of_memory(results, sweep, at, words) * (sweep == "idle"))
+        text = words["space"].join(of_idle(results, sweep, at, words)
+                                   + of_memory(results, sweep, at, words) * (sweep == "idle"))
     elif sweep == "crowd":
-        text = " ".join([words["crowd"].format(at=f"{at:,}", list=each(results, "cpu_us", sweep, at)),
-                         *of_memory(results, sweep, at, words)])
+        text = words["space"].join([words["crowd"].format(at=f"{at:,}", list=each(results, "cpu_us", sweep, at, words)),
+                                    *of_memory(results, sweep, at, words)])
     elif sweep == "work":
         text = of_work(results, at, words)
     elif sweep == "calls":
-        text = words["calls"].format(at=at, list=each(results, "system_calls", sweep, at))
+        text = words["calls"].format(at=at, list=each(results, "system_calls", sweep, at, words))
     else:
-        text = words.get(sweep, words["size"]).format(at=at, list=each(results, "cpu_us", sweep, at))
+        text = words.get(sweep, words["size"]).format(at=at, list=each(results, "cpu_us", sweep, at, words))
     bars = words["bars"] if len({one["round"] for one in results.data["rounds"] if one["sweep"] == sweep}) > 1 \
         else words["once"]
-    return " ".join(part for part in (text, NOT[language].get(sweep, NOT[language][""]), bars) if part)
+    return words["space"].join(part for part in (text, NOT[language].get(sweep, NOT[language][""]), bars) if part)
