@@ -28,7 +28,7 @@ import sandbox
 from chapters import ROOT
 from process import prlimit, wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("judges")]  # one at a time: each has many processes side by side
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("graders")]  # one at a time: each has many processes side by side
 PYTHON = "/usr/bin/python3"
 SERVER = """
 import socket, sys, os, time, signal, threading
