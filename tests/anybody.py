@@ -281,7 +281,7 @@ class AnyHttpSubject(Site, AnySubject):
             self.served = self.root()
         return [word.replace("{root}", str(self.served)) for word in AnySubject.command_for(self, place)]
 
-    def site(self, root=None):
+    def site(self, *_, root=None):
         if not any("{root}" in word for word in self.command):
             raise CannotTell("no {root} in its command: which folder it serves is not known")
         self.served = root
