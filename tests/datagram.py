@@ -8,6 +8,7 @@ order. So "there is no answer" needs no time to pass: the answer to something th
 import os
 import re
 import socket
+import struct
 import tempfile
 import time
 from pathlib import Path
@@ -19,6 +20,7 @@ from process import wait_until
 from subject import ClientSubject, OwnSubject, ServerSubject, Subject
 
 NUMBERED = re.compile(rb"(\d+) (.*)", re.DOTALL)  # what our client sends: a number, a blank, the text
+SO_TIMESTAMPNS = 35  # asm-generic/socket.h: Python has no name for it
 LARGEST = {socket.AF_INET: 65507, socket.AF_INET6: 65527}  # bytes of payload: 65,535 less the headers it counts
 
 
@@ -137,11 +139,13 @@ class DatagramSubject(OwnSubject):
 
 
 class PlayedDatagramServer:
-    """The server's socket, which the check plays; `name` is what the client calls the server."""
+    """The server's socket, which the check plays; `name` is what the client calls the server, `came` when the last
+    datagram did, by the kernel's clock and not by when we had a core to look. socket(7), SO_TIMESTAMP"""
 
     def __init__(self, patience):
         self.patience = patience
         self.socket = datagram_socket(("127.0.0.1",), patience)
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         self.socket.bind(("127.0.0.1", 0))
         self.address = self.socket.getsockname()
         self.name = f"127.0.0.1:{self.address[1]}"
@@ -150,9 +154,11 @@ class PlayedDatagramServer:
     def receive(self):
         """The next datagram's (number, text), the number as it stands there."""
         try:
-            datagram, self.peer = self.socket.recvfrom(65536)
+            datagram, [[_, _, timespec]], _, self.peer = self.socket.recvmsg(65536, socket.CMSG_SPACE(16))
         except socket.timeout:
             raise Failed(f"nothing comes from the client for {self.patience:g} s") from None
+        seconds, nanoseconds = struct.unpack("@ll", timespec)
+        self.came = seconds + nanoseconds / 1e9
         found = NUMBERED.fullmatch(datagram)
         if not found:
             raise Failed(f"no number and blank stand before {show(datagram)}")
