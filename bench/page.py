@@ -111,10 +111,10 @@ def fill(text, results, language):
 
 def false_claims(text, results):
     """Of the text's claims those that the results do not bear out, each as a line. Told by the ratio within rounds:
-    what slows the whole machine for a while slows both."""
+    what slows the whole machine for a while slows both. Raises Wrong."""
     found = []
     for metric, one, sign, other in CLAIM.findall(text):
-        ratio = results.ratio(metric, point(results, one), point(results, other))
-        if not ratio or ratio.rounds < ENOUGH or (ratio.low > 1, ratio.high < 1) != (sign == ">", False):
-            found.append(f"{metric}: {one} {sign} {other} is not so: {sentences.plain(ratio) if ratio else 'nothing'}")
+        of = ratio(results, metric, f"{one} / {other}")
+        if of.rounds < ENOUGH or (of.low > 1, of.high < 1) != (sign == ">", False):
+            found.append(f"{metric}: {one} {sign} {other} is not so: {sentences.plain(of)}")
     return found

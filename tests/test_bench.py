@@ -334,13 +334,18 @@ def test_page_writes_the_texts_anew(tmp_path, monkeypatch, capsys, claim, code):
     assert capsys.readouterr().err.count("is not so") == code
 
 
-def test_a_marker_without_a_figure_is_told_with_its_text(tmp_path, monkeypatch):
+@pytest.mark.parametrize("text, missing", [
+    ("It takes <!--= cpu_us connections 7 06_epoll --><!--/--> µs.\n", "cpu_us connections 7 06_epoll"),
+    ("<!--? cpu_us connections 7 06_epoll > connections 100 06_epoll -->\n",
+     "cpu_us connections 7 06_epoll / connections 100 06_epoll"),
+])
+def test_a_marker_or_a_claim_without_a_figure_is_told_with_its_text(text, missing, tmp_path, monkeypatch):
     pytest.importorskip("matplotlib", reason="python3-matplotlib is not installed: packages.txt, group bench")
     monkeypatch.setattr(results, "FOLDER", tmp_path)
     made("reference", tmp_path, (10.0, 10.2, 9.8))
     file = tmp_path / "made.md"
-    file.write_text("It takes <!--= cpu_us connections 7 06_epoll --><!--/--> µs.\n")
-    with pytest.raises(Trouble, match=r"made\.md: there is no 'cpu_us connections 7 06_epoll'"):
+    file.write_text(text)
+    with pytest.raises(Trouble, match=rf"made\.md: there is no '{missing}'"):
         bench.renew_texts([file])
 
 

@@ -282,11 +282,12 @@ def renew_texts(texts=None):
             is_so = file.read_text(encoding="utf-8")
             try:
                 should_be = page.fill(is_so, reference, page.language_of(file))
+                false_claims = page.false_claims(should_be, reference)
             except page.Wrong as wrong:
                 raise Trouble(f"{name}: {wrong}") from None
             if is_so != should_be:
                 file.write_text(should_be, encoding="utf-8")
-            for line in page.false_claims(should_be, reference):
+            for line in false_claims:
                 say(f"{name}: {line}")
                 code = 1
     except results.Bad as bad:
