@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
-from words import _, translated
+from words import _, language, translated
 
 NAME = 20  # columns for a student's name
 STATUS = {"passed": _("passed"), "failed": _("failed"), "skipped": _("skipped"), "cannot-tell": _("cannot-tell")}
@@ -99,16 +99,10 @@ def first_failed(result, hidden=True):
     return "", ""
 
 
-def told_failure(result, hidden=True):
-    """The same in a line, as it is written to files."""
+def told_failure(result, hidden=True, into="en"):
+    """The same in a line, as it is written to files; with `into`, in that language."""
     where, why = first_failed(result, hidden)
-    return f"{where}: {why}" if where else ""
-
-
-def shown_failure(result):
-    """The same in a line, in the reader's language."""
-    where, why = first_failed(result)
-    return _("{what}: {reason}", what=where, reason=translated(why)) if where else ""
+    return _("{what}: {reason}", into, what=where, reason=translated(why, into)) if where else ""
 
 
 def moved(result):
@@ -131,7 +125,7 @@ def table(results, options):
     room = max(24, console.width - NAME - 9 - 3 * len(options.chapters))
     for result in results:
         rows.add_row(escape(cut(result["student"], NAME)), *(str(chapter["points"]) if chapter["folder"] else "–" for chapter in result["chapters"]),
-                     f"{result['points']}/{result['of']}", escape(cut(shown_failure(result), room)))
+                     f"{result['points']}/{result['of']}", escape(cut(told_failure(result, into=language()), room)))
     console.print(rows, soft_wrap=True)
     for result in results:
         for chapter, row in moved(result):
