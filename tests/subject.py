@@ -14,8 +14,6 @@ from check import CannotTell, Failed, show
 from peer import Peer, name_of, quiet_port
 from process import Process, Server, wait_until
 
-PATIENT = ("--grace", "20")  # for our own servers, where a busy machine takes its time for what is owed
-
 
 class Subject:
     """A program. A check starts it, and whatever is to stand at its other end, and need not clear up: close() does."""
