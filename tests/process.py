@@ -112,13 +112,18 @@ def threads_of(pid):
         return []
 
 
-def waited_for_a_core(pid):
-    """Seconds for which threads of `pid` wanted a core that others had. proc_pid_schedstat(5)"""
+def scheduled(pid, column):
+    """Seconds in this column of schedstat, of all threads of `pid` together. proc_pid_schedstat(5)"""
     total = 0
     for thread in threads_of(pid):
         with contextlib.suppress(OSError):
-            total += int((thread / "schedstat").read_text().split()[1])
+            total += int((thread / "schedstat").read_text().split()[column])
     return total / 1e9
+
+
+def waited_for_a_core(pid):
+    """Seconds for which threads of `pid` wanted a core that others had."""
+    return scheduled(pid, 1)
 
 
 def contended():
@@ -215,14 +220,7 @@ class Process:
 
     def cpu(self):
         """Seconds of CPU time so far, of all running processes and their threads, to the nanosecond."""
-        total = 0
-        for pid in self.processes():
-            try:
-                for task in os.listdir(f"/proc/{pid}/task"):
-                    total += int(Path(f"/proc/{pid}/task/{task}/schedstat").read_text().split()[0])
-            except OSError:
-                pass
-        return total / 1e9
+        return sum(scheduled(pid, 0) for pid in self.processes())
 
     def waited(self):
         """Seconds for which its threads wanted a core that others had, so far."""
