@@ -62,7 +62,7 @@ class Decoder:
         if len(self.raw) < 2:
             return False
         if self.take(2) != b"\r\n":
-            raise broken("a chunk does not end where its size says")
+            raise broken("a chunk does not end as its size says")
         self.open, self.done = False, self.last
         return True
 

@@ -1,13 +1,13 @@
 """A failed check as a good teacher tells it, in at most LINES lines of plain text, and how to see it by hand."""
 
 import functools
+import re
 import shlex
-import textwrap
 import tomllib
 from pathlib import Path
 
 from chapters import find
-from words import _, text_of, title_of
+from words import _, beside, columns, cut, kept, text_of, title_of, translated, wrapped
 
 TRAPS = Path(__file__).with_name("traps.toml")
 
@@ -16,9 +16,16 @@ WIDTH = 100
 STEPS = 8
 
 
-def wrapped(text, indent="  ", lines=2):
-    found = textwrap.wrap(" ".join(text.split()), WIDTH - len(indent)) or [""]
-    return [indent + line for line in found[:lines]]
+def indented(text, lines=2):
+    return [f"  {line}" for line in wrapped(text, WIDTH - 2)[:lines]]
+
+
+def both(one, other):
+    """Who did a step, where `one` did it and then `other`: both of them, if they are clients one after the other."""
+    first, last = (re.fullmatch(r"client (\d+)(?: to (\d+))?", who) for who in (one, other))
+    if not first or not last or int(last[1]) != int(first[2] or first[1]) + 1:
+        return None
+    return kept("client {first} to {last}", first=first[1], last=last[1])
 
 
 def told_steps(verdict):
@@ -27,14 +34,15 @@ def told_steps(verdict):
     steps = []
     for who, does, data in verdict.steps:
         said = f" {bytes.fromhex(data)[:40]!r}" + (" …" if len(data) > 80 else "") if data else ""
-        if steps and steps[-1][1:] == [does, said]:
-            steps[-1] = [f"{steps[-1][0].partition(' to ')[0]} to {who.rpartition(' ')[2]}", does, said]
+        if steps and steps[-1][1:] == [does, said] and (together := both(steps[-1][0], who)):
+            steps[-1][0] = together
         else:
             steps.append([who, does, said])
-    lines = [f"  {number}. {who} {does}{said}" for number, (who, does, said) in enumerate(steps, 1)]
+    lines = [f"  {number}. {beside(translated(who), translated(does))}{said}"
+             for number, (who, does, said) in enumerate(steps, 1)]
     if len(lines) > STEPS:
         lines = [*lines[:2], _("     … {count} steps …", count=len(lines) - STEPS + 1), *lines[-STEPS + 3:]]
-    return [line[:WIDTH] for line in lines]
+    return [cut(line, WIDTH) for line in lines]
 
 
 def printable(data):
@@ -46,9 +54,9 @@ def told_difference(differs):
     at = differs["at"] - differs["begin"]
     start = max(0, at - 6)
     lines = []
-    for name in ("expected", "got"):
+    for name, label in (("expected", _("expected")), ("got", _("got"))):
         data = bytes.fromhex(differs[name])[start:start + 16]
-        lines.append(f"  {name:8}  {data.hex(' '):<48} {printable(data)}")
+        lines.append(f"  {label}{' ' * (10 - columns(label))}{data.hex(' '):<48} {printable(data)}")
     lines.append(" " * (12 + 3 * (at - start)) + "^^" + " " * (47 - 3 * (at - start) + at - start) + "^")
     return lines
 
@@ -88,17 +96,17 @@ def report(check, verdict, cause, place, chapter):
     lines = [_("{check}: {title}.", check=check.id, title=title_of(check))]
     if verdict.steps:
         lines += [_("What was done:"), *told_steps(verdict)]
-    lines += [_("What was wrong:"), *wrapped(verdict.message.split("\n  expected")[0], lines=3)]
+    lines += [_("What was wrong:"), *indented(translated(verdict.message).split(f"\n  {_('expected')}")[0], lines=3)]
     if verdict.differs:
         lines += told_difference(verdict.differs)
     for state in verdict.state[-2:]:
-        lines += wrapped(state, "  ", 1)
+        lines += indented(translated(state), lines=1)
     if verdict.said:
         last = verdict.said.splitlines()[-2:]
-        lines += [_("It printed last:"), *(f"  {line[:WIDTH - 2]}" for line in last)]
+        lines += [_("It printed last:"), *(f"  {cut(line, WIDTH - 2)}" for line in last)]
     if cause:
         lines += [_("Likely cause, seen in its system calls:") if cause["seen"] else _("Likely cause, a guess:"),
-                  *wrapped(f"{text_of(cause['id'], cause['text'])} [{cause['id']}]", lines=3)]
+                  *indented(f"{text_of(cause['id'], cause['text'])} [{cause['id']}]", lines=3)]
     if command := by_hand(verdict, place, chapter.transport == "udp"):
         lines += [_("By hand, while it runs:"), f"  {command}"]
     lines.append(read_on(check, cause, chapter))

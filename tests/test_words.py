@@ -1,14 +1,18 @@
-"""Each message of ./lab has its Chinese, with the same values in it, and messages.zh.toml has no other."""
+"""Each message of ./lab has its Chinese, with the same values in it, and messages.zh.toml has no other; and so has what
+the checks say in said.zh.toml."""
 
 import ast
 import os
+import re
 import string
 import subprocess
+import time
 
 import pytest
 
 import causes
 import checking
+import said
 import words
 from chapters import ROOT
 
@@ -30,6 +34,15 @@ def messages(said_by="_"):
 
 def values(message):
     return {name for _, name, _, _ in string.Formatter().parse(message) if name is not None}
+
+
+def kinds(message, of="_b"):
+    """{value: its kind} of a Chinese message, of those that may be texts themselves, or are bytes."""
+    return {name: kind for _, name, kind, _ in string.Formatter().parse(message) if kind and kind in of}
+
+
+def plain(message):
+    return re.sub(":[_b]}", "}", message)
 
 
 IN_FILES = words.chinese()["kept"]
@@ -56,10 +69,121 @@ def test_both_have_the_same_values(said_by, section):
 @pytest.mark.parametrize("english", IN_FILES)
 def test_what_files_keep_in_english_is_shown_in_chinese(english):
     inside = words.kept("its folders are too deep")
-    of_english, of_chinese = (dict.fromkeys(values(english), what) for what in (inside, IN_FILES[inside]))
-    said = words.kept(english, **of_english)
-    assert words.translated(said, "zh") == IN_FILES[english].format(**of_chinese)
-    assert words.translated(said, "en") == said
+    of_english = {name: inside if name in kinds(IN_FILES[english]) else "7" for name in values(english)}
+    of_chinese = {name: IN_FILES.get(value, value) for name, value in of_english.items()}
+    kept = words.kept(english, **of_english)
+    assert words.translated(kept, "zh") == plain(IN_FILES[english]).format(**of_chinese)
+    assert words.translated(kept, "en") == kept
+
+
+CHECKS_SAY = said.Reader()
+
+
+def test_what_a_check_says_can_be_read_from_its_code():
+    """What is not written where it is said is written where another says it."""
+    assert CHECKS_SAY.unread.keys() == {"self.who", "str(failure)", "str(reason)", "message", "complaints[0]", "body"}
+
+
+def test_what_a_check_says_has_its_chinese():
+    known = words.said()
+    assert not {template.text: where for template, where in CHECKS_SAY.found.items() if template.text not in known}
+
+
+def test_no_check_says_anything_else():
+    assert not words.said().keys() - {template.text for template in CHECKS_SAY.found}
+
+
+def test_what_a_check_says_has_the_same_values_in_chinese():
+    for template in CHECKS_SAY.found:
+        chinese = words.said()[template.text]
+        wanted = {str(number): kind(value) for number, value in enumerate(template.values)}
+        assert values(chinese) == wanted.keys(), chinese
+        assert kinds(chinese) == {number: kind for number, kind in wanted.items() if kind}, chinese
+
+
+def kind(value):
+    return "b" if is_shown(value) else "_" if value != said.Value() else ""
+
+
+def is_shown(value):
+    """Whether it is what check.show() makes of bytes."""
+    return [template.text for template in value.may_be] == ["{} … ({} bytes)"] and not value.said_by
+
+
+def samples(value, depth):
+    """[(English, Chinese)] of what a value may be; at the end of `depth` it is no text, if it need not be one."""
+    templates = may_be = [*value.may_be, *(template for name in value.said_by for template in CHECKS_SAY.given[name])]
+    if not depth:
+        templates = [template for template in templates
+                     if value.always and not any(each.always for each in template.values)]
+    inside = [sample for template in templates for sample in filled(template, max(0, depth - 1))]
+    no_text = "b'x where y was due, after z'" if is_shown(value) else "Connection reset by peer" if may_be else "7"
+    return [*([] if value.always else [(no_text, no_text)]), *inside]
+
+
+def filled(template, depth):
+    """[(English, Chinese)] of a template: each value is all that it may be, the others what they may be first."""
+    if template.text == "{} … ({} bytes)":
+        return [("b'x is in y' … (300 bytes)", "b'x is in y' …（共 300 字节）")]
+    if not template.has_words():
+        return [sample for value in template.values for sample in samples(value, depth)]
+    may_be = [samples(value, depth) for value in template.values]
+    first = [each[0] for each in may_be]
+    rows = [[*first[:at], sample, *first[at + 1:]] for at, each in enumerate(may_be) for sample in each] or [first]
+    chinese = plain(words.said()[template.text])
+    return [(template.text.format(*(english for english, _ in row)), chinese.format(*(other for _, other in row)))
+            for row in rows]
+
+
+def test_what_a_check_says_is_not_taken_for_anything_else():
+    for template in CHECKS_SAY.found:
+        for english, chinese in filled(template, 2):
+            assert words.translated(english, "zh") == chinese, template.text
+            assert words.translated(english, "en") == english
+
+
+@pytest.mark.parametrize("english, chinese", [
+    ("the server: alive, 0% of a core, 4 descriptors, 1 threads, 0 children, 0 zombies",
+     "服务器：在运行，占用一个核的 0%，4 个描述符、1 个线程、0 个子进程、0 个僵尸进程"),
+    ("case get (9110 §9.3.1), b'GET /': a chunk's size is b'x' where a chunk was due, after b''",
+     "用例 get（9110 §9.3.1），b'GET /'：等的是分块，来的是错误：分块的大小是 b'x'；此前收到 b''"),
+    ("died before it was ready (exit code 1): b is not in a", "还没有就绪就结束了（退出码 1）：b is not in a"),
+    ("server.c:3: error: expected ';'", "server.c:3: error: expected ';'"),
+    ("client 1 to 10", "客户端 1 至 10"),
+])
+def test_a_program_s_own_words_stay_as_they_are(english, chinese):
+    assert words.translated(english, "zh") == chinese
+
+
+def test_a_long_text_is_read_in_a_moment():
+    begin = time.process_time()
+    words.translated("x is in y, where 400 or 500 was due, after z: " * 5000, "zh")
+    assert time.process_time() - begin < 2
+
+
+# ---- columns
+
+
+@pytest.mark.parametrize("text, lines", [
+    ("two words", ["two", "words"]), ("two  words ", ["two", "words"]), ("", [""]),
+    ("longerthaneight", ["longerth", "aneight"]), ("a一二三四", ["a一二三", "四"]),
+    ("一二三四五", ["一二三四", "五"]), ("一二三四，五", ["一二三", "四，五"]), ("一二三（四", ["一二三", "（四"]),
+    ("一 ab 二三", ["一 ab 二", "三"]),
+])
+def test_a_text_is_broken_by_columns(text, lines):
+    assert words.wrapped(text, 8) == lines
+
+
+@pytest.mark.parametrize("width, text", [(5, "一二"), (4, "一二"), (3, "一"), (0, "")])
+def test_a_text_is_cut_by_columns(width, text):
+    assert words.cut("一二三", width) == text
+
+
+@pytest.mark.parametrize("one, other, both", [
+    ("服务器", "启动", "服务器启动"), ("客户端 1", "连接", "客户端 1 连接"), ("client 1", "connects", "client 1 connects"),
+])
+def test_no_blank_stands_between_chinese(one, other, both):
+    assert words.beside(one, other) == both
 
 
 def test_what_nobody_kept_is_shown_as_it_is():

@@ -14,7 +14,7 @@ from build import build as build_programs
 from check import Failed
 from common import BUILD, CHAPTERS, ROOT, USAGE, Trouble, say
 from process import Server
-from words import _
+from words import _, translated
 
 SOURCE = ROOT / "book"
 LANGUAGES = ("en", "zh")
@@ -274,7 +274,7 @@ def serve(folder, port):
     try:
         server = Server(program)
     except Failed as failure:
-        raise Trouble(_("book: {reason}", reason=failure)) from None
+        raise Trouble(_("book: {reason}", reason=translated(str(failure)))) from None
     try:
         say(_("the book is at http://{host}:{port}/ until Ctrl-C; 11_http serves it", host=server.address[0],
               port=server.address[1]))

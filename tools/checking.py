@@ -14,7 +14,7 @@ from pathlib import Path
 
 import packages
 from common import BUILD, CHAPTERS, USAGE, Trouble, find_chapter, say, sorted_words
-from words import _, kept, title_of, translated
+from words import _, columns, kept, title_of, translated, wrapped
 
 FAULT = BUILD / "tests" / "libfault.so"
 OWN_FAULT = 3  # the exit code when it is not the server that is to blame
@@ -217,7 +217,7 @@ def lines_of(rows):
     """[status, what is said of it, the checks]: those that cannot be told for one reason stand together."""
     lines = []
     for row in rows:
-        said = row["title"] if row["status"] == "failed" else row["message"]
+        said = row["title"] if row["status"] == "failed" else translated(row["message"])
         same = next((line for line in lines if line[:2] == ["cannot-tell", said]), None)
         if same and row["status"] == "cannot-tell":
             same[2].append(row["id"])
@@ -226,21 +226,33 @@ def lines_of(rows):
     return lines
 
 
+def table_of(rows, width):
+    """Their lines, as a table that is `width` columns wide."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, show_header=False, padding=(0, 1, 0, 0))
+    lines = [(*MARKS[status], ", ".join(ids), said) for status, said, ids in lines_of(rows)]
+    widest = [max(map(columns, column)) for column in zip(*lines)] or [0] * 4
+    room = width - 3 - widest[1]
+    for_ids = min(widest[2], max(room // 2, room - widest[3]))
+    for colour, mark, ids, said in lines:
+        table.add_row(f"[{colour}]{mark}[/]", "\n".join(wrapped(ids, for_ids)),
+                      escape("\n".join(wrapped(said, room - for_ids))))
+    return table
+
+
 def show(result, hint):
     """One screen: what passed in a line, a line for what did not, and the first failure told; with `hint` all of them."""
     from rich.console import Console
     from rich.markup import escape
-    from rich.table import Table
 
     console = Console(highlight=False)
     rows = result["checks"]
     passed = [row for row in rows if row["status"] == "passed"]
     if passed:
         console.print(f"[green]{_('passed')}[/]  {escape(', '.join(row['id'] for row in passed))}")
-    table = Table(box=None, show_header=False, padding=(0, 1, 0, 0))
-    for status, said, ids in lines_of(rows):
-        colour, mark = MARKS[status]
-        table.add_row(f"[{colour}]{mark}[/]", ", ".join(ids), escape(said))
+    table = table_of(rows, console.width)
     if table.row_count:
         console.print(table)
     failed = [row for row in rows if row["status"] == "failed"]

@@ -89,20 +89,21 @@ def shown(students, of_each):
         yield Show(students, of_each, bar)
 
 
-def first_failed(result, hidden=True):
-    """(where, why) of the first check that failed, of what was handed in if anything was; empty when none did."""
+def first_failed(result, hidden=True, into="en"):
+    """(where, why) of the first check that failed, of what was handed in if anything was; empty when none did. Why, in
+    the language `into`."""
     for chapter in [each for each in result["chapters"] if each["folder"]] or result["chapters"]:
         for row in chapter["checks"]:
             if row["status"] == "failed" and (hidden or row["visibility"] == "visible"):
-                why = row["cause"]["id"] if row["cause"] else row["message"].partition("\n")[0]
+                why = row["cause"]["id"] if row["cause"] else translated(row["message"], into).partition("\n")[0]
                 return f"{chapter['chapter'][:2]} {row['id']}", why
     return "", ""
 
 
 def told_failure(result, hidden=True, into="en"):
     """The same in a line, as it is written to files; with `into`, in that language."""
-    where, why = first_failed(result, hidden)
-    return _("{what}: {reason}", into, what=where, reason=translated(why, into)) if where else ""
+    where, why = first_failed(result, hidden, into)
+    return _("{what}: {reason}", into, what=where, reason=why) if where else ""
 
 
 def moved(result):

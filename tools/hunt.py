@@ -15,7 +15,7 @@ from build import is_set_up, locked, set_up
 from check import Failed
 from common import BUILD, CHAPTERS, USAGE, Trouble, find_chapter, say
 from process import Server
-from words import _, text_of
+from words import _, text_of, translated
 
 CHOICES = 4
 TEXTS = {cause.id: text_of(cause.id, cause.text) for cause in causes.CAUSES}
@@ -90,7 +90,7 @@ def hunt(fault, shown):
             server = Server([program, "--port", "0"])
         except Failed as failure:
             print(_("a server of {chapter} does not get as far as to listen: {why}", chapter=fault.chapter,
-                    why=failure))
+                    why=translated(str(failure))))
             return ask(fault, shown)
         try:
             port = server.address[1]

@@ -13,7 +13,7 @@ from chapters import Chapter
 from check import Failed
 from common import BUILD, CHAPTERS, USAGE, Trouble, find_chapter
 from process import Server, wait_until
-from words import _
+from words import _, translated
 
 TEXT = "Hello, 世界\n"  # only a to z change
 PATIENCE = 10  # seconds for a client and its short text
@@ -90,7 +90,7 @@ def converse(chapter, folder=BUILD):
     except subprocess.TimeoutExpired:
         told.failure = _("no end after {seconds} s", seconds=PATIENCE)
     except (Failed, OSError) as failure:
-        told.failure = _("server: {failure}", failure=failure)
+        told.failure = _("server: {failure}", failure=translated(str(failure)))
     return told
 
 
@@ -122,7 +122,7 @@ def run_with(chapter, name, folder=BUILD):
         with running_server(chapter, folder) as server:
             return subprocess.run(client_command(chapter, folder, server), stdin=file).returncode
     except Failed as failure:
-        raise Trouble(_("{what}: {reason}", what=chapter.name, reason=failure)) from None
+        raise Trouble(_("{what}: {reason}", what=chapter.name, reason=translated(str(failure)))) from None
 
 
 def main(words):

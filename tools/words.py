@@ -1,13 +1,20 @@
-"""What ./lab says, in the reader's language: the code has the English, messages.zh.toml what it is in Chinese."""
+"""What ./lab says, in the reader's language: the code has the English, messages.zh.toml what it is in Chinese, and
+said.zh.toml what the checks say."""
 
 import os
 import re
 import string
 import tomllib
-from functools import cache
+import unicodedata
+from functools import cache, lru_cache
 from pathlib import Path
 
 CHINESE = Path(__file__).with_name("messages.zh.toml")
+SAID = CHINESE.with_name("said.zh.toml")
+BYTES = re.compile(r"""\bb(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""")  # as Python shows them
+PUT_ASIDE = re.compile(r"\0(\d+)\0")
+SHOWN = re.compile(r"\0\d+\0( … \(\d+ bytes\))?")
+DEEPEST = 5  # a case, what failed in it, what was due, …
 
 
 def language():
@@ -45,16 +52,129 @@ def kept(english, **values):
 
 
 def translated(text, into=None):
-    """What kept() made, with what kept() made inside it, in the language `into`; all else as it is."""
-    for pattern, chinese_text in known() if (into or language()) == "zh" else ():
-        if found := pattern.fullmatch(text):
-            return chinese_text.format(**{name: translated(value, into) for name, value in found.groupdict().items()})
-    return text
+    """What kept() made, or a check said, in the language `into`; all else as it is."""
+    if (into or language()) != "zh":
+        return text
+    sent = []  # bytes, whose words are not ours, whatever they look like
+
+    def put_aside(found):
+        sent.append(found[0])
+        return f"\0{len(sent) - 1}\0"
+
+    chinese_text, _ = in_chinese(BYTES.sub(put_aside, text))
+    return PUT_ASIDE.sub(lambda found: sent[int(found[1])] if int(found[1]) < len(sent) else found[0], chinese_text)
+
+
+@lru_cache(1000)
+def in_chinese(text, within=0):
+    """(the Chinese of an English text, how much of the English is words that are known): of all ways to read it the one
+    in which most is, or that begins with most. A text that stands `within` others, DEEPEST at most, is read too."""
+    best, most = text, (0, 0)
+    for template in known() if within < DEEPEST else ():
+        for values in template.readings(text):
+            read = [in_chinese(value, within + 1) if kind else (value, 0)
+                    for kind, value in zip(template.kinds, values)]
+            if (words := (template.size + sum(count for _, count in read), len(template.literals[0]))) > most:
+                best, most = template.filled([value for value, _ in read]), words
+    return best, most[0]
+
+
+class Template:
+    """An English text with values in it, each {name} or {}, and its Chinese, where {name:_} or {0:_} is a value that
+    may be a text too, and {0:b} what check.show() says of bytes."""
+
+    def __init__(self, english, chinese_text):
+        self.chinese = re.sub(r":[_b]}", "}", chinese_text)
+        parts = list(string.Formatter().parse(english))
+        names = [name for _, name, *_ in parts if name is not None]
+        self.names = [name or str(number) for number, name in enumerate(names)]
+        kinds = {name: kind for _, name, kind, _ in string.Formatter().parse(chinese_text)}
+        self.kinds = [kinds[name] for name in self.names]
+        self.literals = [""]
+        for literal, name, *_ in parts:
+            self.literals[-1] += literal
+            self.literals += [""] if name is not None else []
+        self.size = sum(map(len, self.literals))
+
+    def filled(self, values):
+        """The Chinese, with these values."""
+        return self.chinese.format(*values, **dict(zip(self.names, values)))
+
+    def readings(self, text):
+        """What its values may be where it is just this text: each as short as can be, from the left on or from the
+        right."""
+        first, *others = self.literals
+        if not others:
+            return [[]] if text == first else []
+        *middle, last = others
+        if not (text.startswith(first) and text.endswith(last) and len(text) >= len(first) + len(last)):
+            return []
+        inside = text[len(first):len(text) - len(last)]
+        from_left = cut_at(inside, middle, str.partition)
+        if from_left is None:
+            return []
+        from_right = cut_at(inside, middle[::-1], lambda text, literal: str.rpartition(text, literal)[::-1])[::-1]
+        return [values for values in ([from_left] if from_left == from_right else [from_left, from_right])
+                if all(kind != "b" or SHOWN.fullmatch(value) for kind, value in zip(self.kinds, values))]
+
+
+def cut_at(text, literals, cut_once):
+    """What stands between these literals; None where one is not there."""
+    values = []
+    for literal in literals:
+        value, found, text = cut_once(text, literal)
+        if not found:
+            return None
+        values.append(value)
+    return [*values, text]
+
+
+@cache
+def said():
+    return tomllib.loads(SAID.read_text(encoding="utf-8"))
 
 
 @cache
 def known():
-    """[(what matches an English text, whatever its values are, the Chinese text)] of all that kept() may make."""
-    return [(re.compile("".join(re.escape(literal) + (f"(?P<{name}>.*?)" if name else "")
-                                for literal, name, *_ in string.Formatter().parse(english)), re.DOTALL), chinese_text)
-            for english, chinese_text in chinese()["kept"].items()]
+    """The Templates of all that kept() may make and a check may say."""
+    return [Template(*row) for table in (chinese()["kept"], said()) for row in table.items()]
+
+
+# ---- what is printed in columns, of which a Chinese character takes two
+
+
+WIDE = "\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe4f\uff01-\uff60"
+PIECE = re.compile(rf" +|[（《“]*(?:[{WIDE}]|[^ {WIDE}（《“]+)[，。：；、？！）》”…]*|[（《“]+")  # is not broken
+
+
+def columns(text):
+    return sum(2 if unicodedata.east_asian_width(each) in "WF" else not unicodedata.combining(each) for each in text)
+
+
+def cut(text, width):
+    """As much of the beginning as fits."""
+    while columns(text) > width:
+        text = text[:-max(1, (columns(text) - width) // 2)]
+    return text
+
+
+def wrapped(text, width):
+    """The lines of a text: they are broken at blanks, and beside a Chinese character, but not before a comma."""
+    lines = [""]
+    for piece in PIECE.findall(" ".join(text.split())):
+        if columns(lines[-1] + piece) > width and columns(piece) <= width:
+            lines.append("")
+        while columns(lines[-1] + piece) > width:  # wider than a line
+            taken = cut(piece, width - columns(lines[-1]))
+            lines[-1] += taken
+            piece = piece[len(taken):]
+            lines.append("")
+        if lines[-1] or piece.strip():
+            lines[-1] += piece
+    return [line.rstrip() for line in lines]
+
+
+def beside(one, other):
+    """Two texts, a blank between them unless Chinese meets Chinese."""
+    meet = columns(one[-1:] + other[:1]) == 4
+    return one + ("" if meet else " ") + other

@@ -1,0 +1,105 @@
+"""How a failure is told: who did what, in a few lines that a console has room for, in either language."""
+
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+
+import check
+import checking
+import telling
+from chapters import find
+from check import Check
+from examine import Verdict
+
+TITLE = "SIGTERM 和 SIGINT 在 2 秒之内结束它，连同子进程，不管客户端在做什么"
+SENDS = [[f"client {number}", "sends", b"hello\n".hex()] for number in (1, 2, 3)]
+
+
+@pytest.fixture(params=["C", "zh_CN.UTF-8"])
+def language(request, monkeypatch):
+    monkeypatch.setenv("LC_ALL", request.param)
+    return request.param[:2]
+
+
+@pytest.fixture
+def chinese(monkeypatch):
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+
+
+def steps(*rows):
+    return telling.told_steps(Verdict("failed", steps=[[*row, ""][:3] for row in rows]))
+
+
+def test_the_same_step_of_clients_one_after_the_other_is_told_once():
+    assert steps(*SENDS, ["client 4", "connects"]) == [r"  1. client 1 to 3 sends b'hello\n'", "  2. client 4 connects"]
+
+
+def test_steps_are_told_in_chinese(chinese):
+    assert steps(["the server", "is started: ./server 8000"], *SENDS, ["client 4", "waits for 6 bytes"]) == [
+        "  1. 服务器启动：./server 8000", r"  2. 客户端 1 至 3 发送 b'hello\n'", "  3. 客户端 4 等待 6 字节"]
+
+
+@pytest.mark.parametrize("one, other", [("client 1", "client 3"), ("client 1", "client 1"), ("the server", "the server")])
+def test_others_are_told_apart(one, other):
+    assert steps([one, "does it"], [other, "does it"]) == [f"  1. {one} does it", f"  2. {other} does it"]
+
+
+def failure():
+    """A verdict with much to tell."""
+    with pytest.raises(check.Differs) as raised:
+        check.expect_bytes(b"hello " * 20, b"hello " * 19 + b"you", "the answer (at byte 9)")
+    many = [[f"client {number}", does, (b"x" * 300).hex()] for number in range(1, 40, 2)
+            for does in ("connects", "sends", "has to be refused, whatever it says:")]
+    differs = {"at": 114, "begin": 50, "expected": (b"hello " * 19 + b"you")[50:].hex(), "got": (b"hello " * 20)[50:].hex()}
+    state = "the server: alive, 0% of a core, 4 descriptors, 1 threads, 0 children, 0 zombies"
+    return Verdict("failed", str(raised.value), steps=many, differs=differs, state=[state] * 3, said="说" * 999 + "\nlast")
+
+
+def test_a_report_has_few_lines_that_are_not_too_wide(language):
+    cause = {"id": "takes-bytes-for-text", "seen": True, "text": "It takes bytes for text. " * 9}
+    told = telling.report(Check("answers", "It answers", None), failure(), cause, ("127.0.0.1", 8000), find("01"))
+    assert len(told) <= telling.LINES and max(map(cell_len, told)) <= telling.WIDTH
+
+
+def test_what_differs_is_told_in_chinese(chinese):
+    told = telling.report(Check("answers", "It answers", None), failure(), None, ("127.0.0.1", 8000), find("01"))
+    at = told.index("  应答（偏移 9 起的一段）从偏移 114 起不同（收到 120 字节，应为 117 字节）")
+    assert told[at + 1].startswith("  应为      68 65 6c 6c 6f 20 79 6f 75 ")
+    assert told[at + 2].startswith("  收到      68 65 6c 6c 6f 20 68 65 6c ")
+    assert told[at + 4] == "  服务器：在运行，占用一个核的 0%，4 个描述符、1 个线程、0 个子进程、0 个僵尸进程"
+
+
+def test_a_failure_within_a_case_is_told_without_its_bytes(chinese):
+    verdict = failure()
+    verdict.message = f"case get (9110 §9.3.1), b'GET /': {verdict.message}"
+    told = telling.report(Check("http-basics", "It answers", None), verdict, None, ("127.0.0.1", 8000), find("11"))
+    at, end = told.index("错在哪里："), next(at for at, line in enumerate(told) if line.startswith("  应为      68 65"))
+    assert "".join(line.strip() for line in told[at + 1:end]) == (
+        "用例 get（9110 §9.3.1），b'GET /'：应答（偏移 9 起的一段）从偏移 114 起不同（收到 120 字节，应为117 字节）"), told
+
+
+def row(id, status, title="", message=""):
+    return {"id": id, "status": status, "title": title, "message": message}
+
+
+def test_why_a_check_was_not_judged_is_told_in_chinese(chinese):
+    rows = [row("reset", "skipped", message="needs answers"),
+            *(row(name, "cannot-tell", message="the server runs already: it is not started") for name in ("one", "two"))]
+    assert checking.lines_of(rows) == [["skipped", "要先通过 answers", ["reset"]],
+                                       ["cannot-tell", "服务器已经在运行：不启动它", ["one", "two"]]]
+
+
+@pytest.mark.parametrize("width, told", [
+    (40, ["SIGTERM 和 SIGINT", "在 2 秒之内结束", "它，连同子进程，", "不管客户端在做什", "么"]),
+    (60, ["SIGTERM 和 SIGINT 在 2 秒之", "内结束它，连同子进程，不管", "客户端在做什么"]),
+    (200, ["SIGTERM 和 SIGINT 在 2 秒之内结束它，连同子进程，不管客户端在做什么"]),
+])
+def test_a_narrow_console_breaks_a_title_anywhere_but_before_a_comma(width, told, monkeypatch):
+    monkeypatch.setattr(checking, "MARKS", {"failed": ("red", "失败"), "cannot-tell": ("cyan", "?")})
+    others = [row(f"check-{number}", "cannot-tell", message="[why]") for number in range(20)]
+    console = Console(width=width, highlight=False)
+    with console.capture() as captured:
+        console.print(checking.table_of([row("stops", "failed", TITLE), *others], width))
+    lines = captured.get().splitlines()
+    assert max(map(cell_len, lines)) <= width and "[why]" in captured.get()
+    assert [line.replace("stops", "").replace("失败", "").strip() for line in lines[:len(told)]] == told
