@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 
 from chapters import find
-from words import _, beside, columns, cut, kept, text_of, title_of, translated, wrapped
+from words import _, beside, columns, cut, kept, language, text_of, title_of, translated, wrapped
 
 TRAPS = Path(__file__).with_name("traps.toml")
 
@@ -83,17 +83,34 @@ def traps():
     return tomllib.loads(TRAPS.read_text())
 
 
+def parts(text):
+    """(the headings, the first words of the traps) of a chapter's text."""
+    traps = re.split(r"^## (?:Traps|陷阱)$", text, flags=re.M)[1].partition("\n## ")[0]
+    return re.findall(r"^## (.*)$", text, re.M), re.findall(r"^- (.*)$", traps, re.M)
+
+
+def in_chinese(folder, place):
+    """The heading, or the first words of the trap, that stands in the Chinese text where `place` stands in the English."""
+    of_english, of_chinese = ([part.replace("**", "") for each in parts((folder / name).read_text(encoding="utf-8"))
+                               for part in each] for name in ("README.md", "README.zh-CN.md"))
+    at = of_english.index(place) if place in of_english else \
+        next(at for at, part in enumerate(of_english) if part.startswith(place))
+    return re.match(r"[^。：（？]{0,7}[^。，：（？]*", of_chinese[at])[0]  # "ET" alone would not do
+
+
 def read_on(check, cause, chapter):
     """Which part of which text is about it; of what is no check of a ladder, as that it builds, the chapter's code."""
     places = (traps()["causes"].get(cause and cause["id"]) or traps()["checks"].get(check.id)
               or [f"{chapter.number}: The code"])
     number, words = next((place for place in places if place.startswith(chapter.number)), places[0]).split(": ", 1)
+    if language() == "zh":
+        words = in_chinese(find(number).path, words)
     return _("Read: {chapter}/README.md, {words}", chapter=find(number).name, words=words.strip(",:.").replace("`", ""))
 
 
 def report(check, verdict, cause, place, chapter):
     """The lines that are printed of a failure. `cause` is {id, seen, text} or None."""
-    lines = [_("{check}: {title}.", check=check.id, title=title_of(check))]
+    lines = wrapped(_("{check}: {title}.", check=check.id, title=title_of(check)), WIDTH)
     if verdict.steps:
         lines += [_("What was done:"), *told_steps(verdict)]
     lines += [_("What was wrong:"), *indented(translated(verdict.message).split(f"\n  {_('expected')}")[0], lines=3)]
@@ -109,5 +126,5 @@ def report(check, verdict, cause, place, chapter):
                   *indented(f"{text_of(cause['id'], cause['text'])} [{cause['id']}]", lines=3)]
     if command := by_hand(verdict, place, chapter.transport == "udp"):
         lines += [_("By hand, while it runs:"), f"  {command}"]
-    lines.append(read_on(check, cause, chapter))
+    lines += wrapped(read_on(check, cause, chapter), WIDTH)
     return lines[:LINES]

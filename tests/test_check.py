@@ -132,8 +132,13 @@ def test_a_failure_is_told_in_25_lines(tmp_path):
 
 
 def test_a_failure_is_told_in_chinese(tmp_path):
-    ended = check("01", "--only", "answers", "--", *echoing(tmp_path), env={**os.environ, "LC_ALL": "zh_CN.UTF-8"})
-    assert ended.returncode == 1 and "  来的是什么就送回什么：没有变成大写。 [echoes]\n" in ended.stdout, ended.stdout
+    ended = check("01", "--only", "next-line", "--", *echoing(tmp_path), env={**os.environ, "LC_ALL": "zh_CN.UTF-8"})
+    assert ended.returncode == 1
+    for line in ("跳过 next-line 要先通过 answers", r"  3. 客户端 1 发送 b'hello\n'", "  4. 客户端 1 等待 6 字节",
+                 "  应答从偏移 0 起不同（收到 6 字节，应为 6 字节）", "  来的是什么就送回什么：没有变成大写。 [echoes]"):
+        assert line in map(str.rstrip, ended.stdout.splitlines()), ended.stdout
+    for words in ("  1. 服务器启动：", "\n  应为      48 45 ", "\n  收到      68 65 ", "\n  服务器：在运行，占用一个核的 0%，"):
+        assert words in ended.stdout, ended.stdout
 
 
 def test_the_command_of_a_report_does_it_by_hand(tmp_path):
@@ -379,12 +384,6 @@ def test_make_check_finds_the_checker_of_a_folder_that_has_moved_too(tmp_path):
     assert '"../lab" check 01 -- ./server --port {port}' in said[1]
 
 
-def parts(text):
-    """(the headings, the first words of the traps) of a chapter's text."""
-    traps = re.split(r"^## (?:Traps|陷阱)$", text, flags=re.M)[1].partition("\n## ")[0]
-    return re.findall(r"^## (.*)$", text, re.M), re.findall(r"^- (.*)$", traps, re.M)
-
-
 def test_each_check_has_a_place_in_the_texts_to_read_on():
     known = [check.id for check in checking.every_check()]
     places = telling.traps()
@@ -392,9 +391,9 @@ def test_each_check_has_a_place_in_the_texts_to_read_on():
     assert not set(places["causes"]) - {cause.id for cause in causes.CAUSES}
     for place in {place for rows in places.values() for row in rows.values() for place in row}:
         number, words = place.split(": ", 1)
-        headings, traps = parts((find(number).path / "README.md").read_text())
+        headings, traps = telling.parts((find(number).path / "README.md").read_text())
         assert words in headings or any(trap.replace("**", "").startswith(words) for trap in traps), place
-        in_chinese = parts((find(number).path / "README.zh-CN.md").read_text())
+        in_chinese = telling.parts((find(number).path / "README.zh-CN.md").read_text())
         assert list(map(len, in_chinese)) == [len(headings), len(traps)], number
 
 

@@ -1,5 +1,7 @@
 """How a failure is told: who did what, in a few lines that a console has room for, in either language."""
 
+import re
+
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
@@ -10,6 +12,7 @@ import telling
 from chapters import find
 from check import Check
 from examine import Verdict
+from words import columns
 
 TITLE = "SIGTERM 和 SIGINT 在 2 秒之内结束它，连同子进程，不管客户端在做什么"
 SENDS = [[f"client {number}", "sends", b"hello\n".hex()] for number in (1, 2, 3)]
@@ -57,7 +60,7 @@ def failure():
 
 def test_a_report_has_few_lines_that_are_not_too_wide(language):
     cause = {"id": "takes-bytes-for-text", "seen": True, "text": "It takes bytes for text. " * 9}
-    told = telling.report(Check("answers", "It answers", None), failure(), cause, ("127.0.0.1", 8000), find("01"))
+    told = telling.report(Check("peer-not-reading", "It answers. " * 20, None), failure(), cause, ("127.0.0.1", 8000), find("01"))
     assert len(told) <= telling.LINES and max(map(cell_len, told)) <= telling.WIDTH
 
 
@@ -87,6 +90,15 @@ def test_why_a_check_was_not_judged_is_told_in_chinese(chinese):
             *(row(name, "cannot-tell", message="the server runs already: it is not started") for name in ("one", "two"))]
     assert checking.lines_of(rows) == [["skipped", "要先通过 answers", ["reset"]],
                                        ["cannot-tell", "服务器已经在运行：不启动它", ["one", "two"]]]
+
+
+@pytest.mark.parametrize("place", sorted({(place[:2], place[4:]) for rows in telling.traps().values()
+                                          for row in rows.values() for place in row}))
+def test_where_to_read_on_is_told_in_chinese(place, chinese):
+    chapter, words = find(place[0]), place[1]
+    told = telling.in_chinese(chapter.path, words)
+    assert re.search("[一-龥]", told), told
+    assert told in (chapter.path / "README.zh-CN.md").read_text().replace("**", "") and columns(told) < 60
 
 
 @pytest.mark.parametrize("width, told", [

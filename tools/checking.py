@@ -258,8 +258,10 @@ def show(result, hint):
     failed = [row for row in rows if row["status"] == "failed"]
     for row in failed if hint else failed[:1]:
         console.print()
-        for line in row["report"]:
-            console.print(escape(line), style="bold" if line == row["report"][0] else "", soft_wrap=True)
+        story = (_("What was done:"), _("What was wrong:"))
+        begin = next((at for at, line in enumerate(row["report"]) if line in story), 1)
+        for at, line in enumerate(row["report"]):
+            console.print(escape(line), style="bold" if at < begin else "", soft_wrap=True)
     if len(failed) > 1 and not hint:
         console.print("\n" + _("{count} more failed: --hint tells of them too.", count=len(failed) - 1))
     for limit in result["limits"]:
