@@ -16,10 +16,11 @@ from chapters import CHAPTERS, ROOT
 # clients.py, …). No student sees it, and it is English.
 MODULES = ("anybody", "check", "contract", "datagram", "datagram_contract", "examine", "http_contract", "http_peer",
            "journal", "peer", "process", "subject")
-OURS = {"subject.Client", "subject.ClientSubject", "subject.PlayedServer", "subject.judge",
-        "datagram.DatagramClientSubject", "datagram.PlayedDatagramServer"}  # what plays with our clients, and judges for pytest
+OURS = {"subject.Client", "subject.ClientSubject", "subject.PlayedServer", "subject.judge",  # with our clients, for pytest
+        "datagram.DatagramClientSubject", "datagram.PlayedDatagramServer"}
 SAY = {"Failed": (0,), "Differs": (0,), "CannotTell": (0,), "Verdict": (1,), "broken": (0,), "step": (0, 1),
        "notes": (0,), "wait_until": (2,), "expect_bytes": (2,), "more": (0,), "until": (1,), "exactly": (1,)}
+NAMES = {"who", "does", "what", "failure"}  # of their arguments, where one is named
 RETURNED = ("client", "portrait", "too_much")  # a text, or the first of a pair
 TEXTS = {"failure": ("Failed", "Differs", "wait_until"), "strerror": ("broken",)}  # names that stand for what these say
 CAPABILITIES = frozenset().union(*(chapter.capabilities | {chapter.transport} for chapter in CHAPTERS))
@@ -149,7 +150,9 @@ class Reader:
         if isinstance(node, ast.Call):
             if called(node) == "Verdict" and node.args and node.args[0].value == "error":  # our own fault
                 return []
-            return [node.args[at] for at in SAY.get(called(node), ()) if at < len(node.args)]
+            places = SAY.get(called(node), ())
+            named = [keyword.value for keyword in node.keywords if places and keyword.arg in NAMES]
+            return named + [node.args[at] for at in places if at < len(node.args)]
         if isinstance(node, ast.FunctionDef):
             defaults = enumerate(parameters(node).values())
             return [default for at, default in defaults if default and at in SAY.get(node.name, ())]

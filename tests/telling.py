@@ -90,7 +90,7 @@ def parts(text):
 
 
 def in_chinese(folder, place):
-    """The heading, or the first words of the trap, that stands in the Chinese text where `place` stands in the English."""
+    """The heading, or the first words of the trap, of the Chinese text that stands where `place` does in the English."""
     of_english, of_chinese = ([part.replace("**", "") for each in parts((folder / name).read_text(encoding="utf-8"))
                                for part in each] for name in ("README.md", "README.zh-CN.md"))
     at = of_english.index(place) if place in of_english else \

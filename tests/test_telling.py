@@ -6,11 +6,11 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-import check
 import checking
+import grade_progress
 import telling
 from chapters import find
-from check import Check
+from check import Check, Differs, expect_bytes
 from examine import Verdict
 from words import columns
 
@@ -42,25 +42,30 @@ def test_steps_are_told_in_chinese(chinese):
         "  1. 服务器启动：./server 8000", r"  2. 客户端 1 至 3 发送 b'hello\n'", "  3. 客户端 4 等待 6 字节"]
 
 
-@pytest.mark.parametrize("one, other", [("client 1", "client 3"), ("client 1", "client 1"), ("the server", "the server")])
+@pytest.mark.parametrize("one, other", [
+    ("client 1", "client 3"), ("client 1", "client 1"), ("the server", "the server"), ("client 1", "the server"),
+])
 def test_others_are_told_apart(one, other):
     assert steps([one, "does it"], [other, "does it"]) == [f"  1. {one} does it", f"  2. {other} does it"]
 
 
 def failure():
     """A verdict with much to tell."""
-    with pytest.raises(check.Differs) as raised:
-        check.expect_bytes(b"hello " * 20, b"hello " * 19 + b"you", "the answer (at byte 9)")
+    with pytest.raises(Differs) as raised:
+        expect_bytes(b"hello " * 20, b"hello " * 19 + b"you", "the answer (at byte 9)")
     many = [[f"client {number}", does, (b"x" * 300).hex()] for number in range(1, 40, 2)
             for does in ("connects", "sends", "has to be refused, whatever it says:")]
-    differs = {"at": 114, "begin": 50, "expected": (b"hello " * 19 + b"you")[50:].hex(), "got": (b"hello " * 20)[50:].hex()}
+    expected, got = raised.value.expected[50:].hex(), raised.value.got[50:].hex()
+    differs = {"at": 114, "begin": 50, "expected": expected, "got": got}
     state = "the server: alive, 0% of a core, 4 descriptors, 1 threads, 0 children, 0 zombies"
-    return Verdict("failed", str(raised.value), steps=many, differs=differs, state=[state] * 3, said="说" * 999 + "\nlast")
+    said = "说" * 999 + "\nlast"
+    return Verdict("failed", str(raised.value), steps=many, differs=differs, state=[state] * 3, said=said)
 
 
 def test_a_report_has_few_lines_that_are_not_too_wide(language):
     cause = {"id": "takes-bytes-for-text", "seen": True, "text": "It takes bytes for text. " * 9}
-    told = telling.report(Check("peer-not-reading", "It answers. " * 20, None), failure(), cause, ("127.0.0.1", 8000), find("01"))
+    check = Check("peer-not-reading", "It answers. " * 20, None)
+    told = telling.report(check, failure(), cause, ("127.0.0.1", 8000), find("01"))
     assert len(told) <= telling.LINES and max(map(cell_len, told)) <= telling.WIDTH
 
 
@@ -87,9 +92,19 @@ def row(id, status, title="", message=""):
 
 def test_why_a_check_was_not_judged_is_told_in_chinese(chinese):
     rows = [row("reset", "skipped", message="needs answers"),
-            *(row(name, "cannot-tell", message="the server runs already: it is not started") for name in ("one", "two"))]
+            *(row(id, "cannot-tell", message="the server runs already: it is not started") for id in ("one", "two"))]
     assert checking.lines_of(rows) == [["skipped", "要先通过 answers", ["reset"]],
                                        ["cannot-tell", "服务器已经在运行：不启动它", ["one", "two"]]]
+
+
+@pytest.mark.parametrize("into, why", [
+    ("en", "the answer (at byte 9) differs from byte 114 on (120 bytes came, 117 were expected)"),
+    ("zh", "应答（偏移 9 起的一段）从偏移 114 起不同（收到 120 字节，应为 117 字节）"),
+])
+def test_the_table_of_a_class_tells_a_failure_in_its_first_line(into, why):
+    failed = {**row("answers", "failed", message=failure().message), "cause": None, "visibility": "visible"}
+    result = {"chapters": [{"chapter": "01_basic_tcp", "folder": ".", "checks": [failed]}]}
+    assert grade_progress.told_failure(result, into=into) == f"01 answers{'：' if into == 'zh' else ': '}{why}"
 
 
 @pytest.mark.parametrize("place", sorted({(place[:2], place[4:]) for rows in telling.traps().values()

@@ -84,6 +84,26 @@ def test_what_a_check_says_can_be_read_from_its_code():
     assert CHECKS_SAY.unread.keys() == {"self.who", "str(failure)", "str(reason)", "message", "complaints[0]", "body"}
 
 
+def test_every_module_that_says_something_to_a_student_is_read():
+    """own.py is used by what judges our own command line; of clients.py and the like nothing is used."""
+    used, saying = set(said.MODULES), set()
+    while new := {name for module in used for name in imported(module)} - used:
+        used |= new
+    for name in used:
+        calls = [node for node in ast.walk(ast.parse((ROOT / "tests" / f"{name}.py").read_text(encoding="utf-8")))
+                 if isinstance(node, ast.Call)]
+        saying |= {name for call in calls if said.called(call) in ("Failed", "Differs", "CannotTell", "step", "notes")}
+    assert saying - {"own"} == set(said.MODULES) & saying and "own" in saying
+
+
+def imported(module):
+    """The modules of tests/ that one imports."""
+    tree = said.tree_of(module)
+    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    return {name for name in names if (ROOT / "tests" / f"{name}.py").exists()}
+
+
 def test_what_a_check_says_has_its_chinese():
     known = words.said()
     assert not {template.text: where for template, where in CHECKS_SAY.found.items() if template.text not in known}

@@ -61,7 +61,7 @@ def translated(text, into=None):
         sent.append(found[0])
         return f"\0{len(sent) - 1}\0"
 
-    chinese_text, _ = in_chinese(BYTES.sub(put_aside, text))
+    chinese_text = in_chinese(BYTES.sub(put_aside, text))[0]
     return PUT_ASIDE.sub(lambda found: sent[int(found[1])] if int(found[1]) < len(sent) else found[0], chinese_text)
 
 
