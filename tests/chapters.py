@@ -22,7 +22,7 @@ class Chapter:
     client_capabilities: frozenset = frozenset({"client"})
     parent: str = ""  # the chapter whose pair this one changed
     expected_failures: frozenset = frozenset()  # checks its model must fail: the reason for the next chapter
-    threaded: bool = False  # judged under ThreadSanitizer too
+    threaded: tuple = ()  # those of its programs that have threads: judged under ThreadSanitizer too
     transport: str = "tcp"  # or "unix"; a group of checks too, those about such addresses
     pairs: tuple = (("server", "client"),)  # the programs; the last pair is what children descend from
     variants: tuple = ()  # words with which the contract judges the first pair's server once more
@@ -75,7 +75,7 @@ CHAPTERS = (
         idea_zh="每个连接一个线程；描述符归谁所有",
         port=9999,
         parent="02_fork_server",
-        threaded=True,
+        threaded=("server", "client"),
         capabilities=SCALING | {"no-worker"},
         client_capabilities=frozenset({"client", "duplex"}),
     ),
@@ -132,7 +132,7 @@ CHAPTERS = (
         idea_zh="有界队列、最少与最多的工作线程、管理者",
         port=9999,
         parent="07_reactor",
-        threaded=True,
+        threaded=("server",),
         capabilities=REACTOR | {"pool"},
         client_capabilities=frozenset({"client", "duplex", "in-flight"}),
     ),
@@ -156,7 +156,7 @@ CHAPTERS = (
         idea_zh="用路径作地址；对端的身份",
         port=0,
         parent="03_thread_server",
-        threaded=True,
+        threaded=("server", "client"),
         transport="unix",
         capabilities=SCALING | {"no-worker"},
         client_capabilities=frozenset({"client", "duplex"}),

@@ -37,6 +37,7 @@ class Kind:
     capabilities: Callable  # of a chapter
     subject: Callable  # of a program of this kind, its words, a chapter, a build, the patience
     variants: bool = False  # whether a chapter's variants are judged too
+    threads: bool = True  # whether what it judges has them, where the chapter's program has
 
 
 def capabilities_of_server(chapter):
@@ -112,7 +113,7 @@ KINDS = {
     "datagram-own": Kind(datagram_own.ladder, 0, capabilities_of_server, datagram_subject),
     "datagram-clients": Kind(datagram_clients.ladder, 1, capabilities_of_client, datagram_client_subject),
     "http": Kind(http_contract.ladder, 0, capabilities_of_http_server, http_subject),
-    "passing": Kind(paths.passing, 0, capabilities_of_server, passing_subject),
+    "passing": Kind(paths.passing, 0, capabilities_of_server, passing_subject, threads=False),
 }
 
 
@@ -149,7 +150,8 @@ def cases(kind, builds):
         for program in programs(kind, chapter):
             for check in kind.ladder:
                 if check.capability in kind.capabilities(chapter):
-                    for build in builds.for_check(check.measured, chapter.threaded):
+                    threaded = kind.threads and program.split()[0] in chapter.threaded
+                    for build in builds.for_check(check.measured, threaded):
                         yield Case(kind, chapter, program, build, check)
 
 

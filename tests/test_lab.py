@@ -301,9 +301,12 @@ def test_a_build_folder_half_set_up_is_set_up_anew(build_folder):
 
 
 def test_under_thread_sanitizer_only_threads_are_built():
-    processes, threads = (next(c for c in CHAPTERS if c.threaded is threaded) for threaded in (False, True))
-    assert processes.name not in lab_test.targets("build-tsan", None)
-    assert threads.name in lab_test.targets("build-tsan", None)
+    processes, threads = (next(c for c in CHAPTERS if bool(c.threaded) is threaded) for threaded in (False, True))
+    both = {f"{threads.name}/server", f"{threads.name}/client"}
+    assert both <= set(lab_test.targets("build-tsan", None)) and both <= set(lab_test.targets("build-tsan", threads))
+    assert not any(processes.name in target for target in lab_test.targets("build-tsan", None))
+    assert "08_threadpool/server" in lab_test.targets("build-tsan", None)  # and its client is one loop, without threads
+    assert "08_threadpool/client" not in lab_test.targets("build-tsan", None)
     assert not lab_test.targets("build-tsan", processes)
     assert lab_test.targets("build", processes)[0] == processes.name
 
@@ -324,7 +327,7 @@ def test_meson_knows_what_is_built(folder):
     """In whichever of the folders there are; ninja stops at a name that Meson gave no target there."""
     if not (ROOT / folder / "build.ninja").exists():
         pytest.skip("not set up")
-    known = set(re.findall(r"^build (\w+): phony", (ROOT / folder / "build.ninja").read_text(), re.MULTILINE))
+    known = set(re.findall(r"^build ([\w/]+): ", (ROOT / folder / "build.ninja").read_text(), re.MULTILINE))
     for chapter in [None, *CHAPTERS]:
         assert set(lab_test.targets(folder, chapter, full=True)) <= known
 

@@ -30,10 +30,13 @@ WORKERS_A_CORE = 2  # a check waits for its program most of the time
 
 
 def targets(folder, chapter, full=False):
-    """What is built in a folder: under ThreadSanitizer only the chapters and unit tests with threads; the unit tests under
+    """What is built in a folder: under ThreadSanitizer only the programs and unit tests with threads; the unit tests under
     AddressSanitizer, and everywhere with --full, as the wrong programs and what the servers are measured against. Nothing
     at all where no chapter is to be built."""
-    chapters = [c.name for c in CHAPTERS if chapter in (None, c) and (c.threaded or folder != "build-tsan")]
+    asked_for = [c for c in CHAPTERS if chapter in (None, c)]
+    chapters = [c.name for c in asked_for]
+    if folder == "build-tsan":
+        chapters = [f"{c.name}/{program}" for c in asked_for for program in c.threaded]
     plain = folder == "build"
     helpers = {"contract_tools": True, "load_and_floor": plain, "bench": plain and full, "faulty": full,
                UNITS[folder][0]: full or not chapter and folder == "build-asan"}
