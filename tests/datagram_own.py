@@ -86,7 +86,7 @@ def help_(subject):
 
 
 @check("udp-bad-options", "A command line that it cannot take ends it with exit 2 and one line that names the word",
-       capability="datagram")
+       capability="datagram", refusals=True)
 def bad_options(subject):
     judge_bad_command_lines(subject, more=[(("--port", "0", "--buffer", size), f"'{size}'")
                                            for size in ("0", "65528", "-1", "1k", "")])

@@ -470,7 +470,7 @@ def help_(subject):
 
 
 @check("http-bad-options", "What is no folder, time or size is refused: exit 1 or 2, and one line that names it",
-       capability="http-options")
+       capability="http-options", refusals=True)
 def bad_options(subject):
     judge_bad_command_lines(subject, [(("--port", "0", *words), f"'{words[1]}'") for words in (
         ("--header-timeout", "0"), ("--header-timeout", "soon"), ("--max-body", "-1"), ("--max-body", "1k"), ("--root", ""))])

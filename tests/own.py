@@ -202,7 +202,7 @@ def help_(subject):
 
 
 @check("bad-options", "A command line that it cannot take ends it with exit 2 and one line that names the word",
-       capability="stream")
+       capability="stream", refusals=True)
 def bad_options(subject):
     judge_bad_command_lines(subject)
 
@@ -418,7 +418,7 @@ def limits_help(subject):
 
 
 @check("bad-limits", "What is no time is refused by --idle-timeout and --grace, with exit 2 and one line that names it",
-       needs="bad-options", capability="idle")
+       needs="bad-options", capability="idle", refusals=True)
 def bad_limits(subject):
     words = ("-1", "", "soon", "1s", "nan", "inf", "1e300", " 1")
     judge_bad_command_lines(subject, [(("--port", "0", option, word), f"'{word}'")

@@ -258,7 +258,7 @@ def pool_help(subject):
 
 
 @check("bad-pool", "What the pool's options cannot take is refused with exit 2 and one line that names it",
-       needs="bad-options", capability="pool")
+       needs="bad-options", capability="pool", refusals=True)
 def bad_pool(subject):
     words = [(option, word) for option in OPTIONS for word in ("-1", "", "many", "1x", " 1")]
     words += [(option, "0") for option in OPTIONS[:3]]

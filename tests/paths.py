@@ -140,7 +140,7 @@ def mode(subject):
 
 
 @check("path-bad-mode", "A mode that it cannot take, or for an abstract name, ends it with exit 2 and one line",
-       capability="unix")
+       capability="unix", refusals=True)
 def bad_mode(subject):
     for words, named in (*((("--mode", mode), f"'{mode}'") for mode in ("", "0", "8", "rw", "1000", "-1", "06 0")),
                          (("--path", "@name", "--mode", "600"), "--mode"), (("--mode",), "--mode")):

@@ -145,20 +145,20 @@ def programs(kind, chapter):
     return [pair[kind.role] for pair in chapter.pairs] + more
 
 
-def cases(kind, builds):
+def cases(kind, builds, full):
     for chapter in CHAPTERS:
         for program in programs(kind, chapter):
             for check in kind.ladder:
                 if check.capability in kind.capabilities(chapter):
                     threaded = kind.threads and program.split()[0] in chapter.threaded
-                    for build in builds.for_check(check.measured, threaded):
+                    for build in builds.for_check(check.measured, threaded, check.refusals and not full):
                         yield Case(kind, chapter, program, build, check)
 
 
 def parametrize(metafunc, kind, expected=lambda case: "", excused=lambda case: False):
     """One test for each case, but the `excused`. Where `expected` gives a reason, the case must fail."""
     rows = []
-    for case in cases(kind, metafunc.config.builds):
+    for case in cases(kind, metafunc.config.builds, metafunc.config.getoption("--full")):
         if excused(case):
             continue
         marks = [pytest.mark.chapter(case.chapter.name),

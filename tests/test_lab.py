@@ -1,6 +1,7 @@
 """The front door: what ./lab promises to who types it, on a machine that has everything and on one that has not."""
 
 import fcntl
+import json
 import os
 import pty
 import random
@@ -17,8 +18,10 @@ import build
 import lab as lab_commands
 import packages
 import run
+import sweep
 import table
 import test as lab_test
+from builds import Builds
 from chapters import CHAPTERS, ROOT, Chapter
 from common import Trouble
 from process import members, wait_until
@@ -309,6 +312,34 @@ def test_under_thread_sanitizer_only_threads_are_built():
     assert "08_threadpool/client" not in lab_test.targets("build-tsan", None)
     assert not lab_test.targets("build-tsan", processes)
     assert lab_test.targets("build", processes)[0] == processes.name
+
+
+@pytest.fixture
+def three_builds(tmp_path):
+    for folder, sanitizer in (("build", "none"), ("build-asan", "address,undefined"), ("build-tsan", "thread")):
+        (tmp_path / folder / "meson-info").mkdir(parents=True)
+        options = [{"name": "b_sanitize", "value": sanitizer}]
+        (tmp_path / folder / "meson-info" / "intro-buildoptions.json").write_text(json.dumps(options))
+    return Builds(sorted(tmp_path.iterdir()))
+
+
+def test_a_check_is_judged_on_the_builds_it_is_for(three_builds):
+    """Of 08, whose server has threads and whose client has none."""
+
+    def judged_on(kind, check, full=False):
+        return [case.build.label for case in sweep.cases(sweep.KINDS[kind], three_builds, full)
+                if (case.chapter.name, case.check.id) == ("08_threadpool", check)]
+
+    assert judged_on("contract", "answers") == ["asan", "tsan"]
+    assert judged_on("contract", "thousand") == judged_on("contract", "thousand", full=True) == ["plain"]
+    assert judged_on("clients", "client-upper") == ["asan"]
+    assert judged_on("own", "bad-options") == judged_on("own", "bad-pool") == ["plain"]
+    assert judged_on("own", "bad-options", full=True) == ["asan", "tsan"]
+
+
+def test_what_is_started_often_is_judged_on_the_build_there_is(three_builds):
+    three_builds.all = three_builds.of("asan")
+    assert any(case.check.id == "bad-options" for case in sweep.cases(sweep.KINDS["own"], three_builds, False))
 
 
 def test_the_wrong_programs_are_built_for_the_full_test_alone():
