@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from collections import Counter
 
 import pytest
 
@@ -36,7 +37,8 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leaves out what --full or --chapter did not ask for; a test belongs to the chapters its marks name."""
+    """Leaves out what --full or --chapter did not ask for; a test belongs to the chapters its marks name. Then puts the
+    largest groups first: a group is run by one worker, and single tests keep the others busy while the last ones end."""
     wanted = config.getoption("--chapter")
 
     def asked_for(item):
@@ -45,6 +47,9 @@ def pytest_collection_modifyitems(config, items):
 
     config.hook.pytest_deselected(items=[item for item in items if not asked_for(item)])
     items[:] = [item for item in items if asked_for(item)]
+    group_of = {item: mark.args[0] for item in items if (mark := item.get_closest_marker("xdist_group"))}
+    sizes = Counter(group_of.values())
+    items.sort(key=lambda item: sizes[group_of.get(item)], reverse=True)
 
 
 @pytest.fixture(scope="session")

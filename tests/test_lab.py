@@ -399,6 +399,14 @@ def test_the_sweep_is_one_pytest_and_with_full_another_for_what_computes(monkeyp
     assert " ".join(started[-1]).endswith("--build build --build build-asan --chapter 02_fork_server")
 
 
+def test_the_largest_groups_begin_first(request):
+    """Of the tests that are run beside this one."""
+    marks = [item.get_closest_marker("xdist_group") for item in request.session.items]
+    group_of = [mark and mark.args[0] for mark in marks]
+    sizes = [group_of.count(group) if group else 0 for group in group_of]
+    assert sizes == sorted(sizes, reverse=True)
+
+
 @pytest.mark.parametrize("permitted, fixed", [("exec true", True), ("exit 1", False), ("", False)])
 def test_addresses_are_fixed_where_that_is_permitted(permitted, fixed, bare, monkeypatch):
     if permitted:
