@@ -1,5 +1,6 @@
 """python3 tools/table.py [--check]: writes the chapters' table into the READMEs anew, or says that it is stale."""
 
+import functools
 import re
 import subprocess
 import sys
@@ -19,6 +20,7 @@ def lines(chapter):
     return " / ".join(str((chapter.path / f"{program}.cpp").read_text().count("\n")) for program in chapter.pairs[0])
 
 
+@functools.cache  # one git for each program: as many for both languages as for one
 def changed(chapter):
     """What git counts as added to and taken from the parent's server / client."""
     if not chapter.parent:
