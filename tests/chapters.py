@@ -25,11 +25,17 @@ class Chapter:
     threaded: tuple = ()  # those of its programs that have threads: judged under ThreadSanitizer too
     transport: str = "tcp"  # or "unix"; a group of checks too, those about such addresses
     pairs: tuple = (("server", "client"),)  # the programs; the last pair is what children descend from
+    beside: tuple = ()  # programs of no pair that are judged too
     variants: tuple = ()  # words with which the contract judges the first pair's server once more
 
     @property
     def number(self):
         return self.name[:2]
+
+    @property
+    def judged(self):
+        """The programs that checks judge; what else there is of a chapter is for its text."""
+        return [*(program for pair in self.pairs for program in pair), *self.beside]
 
     @property
     def path(self):
@@ -161,6 +167,7 @@ CHAPTERS = (
         capabilities=SCALING | {"no-worker"},
         client_capabilities=frozenset({"client", "duplex"}),
         variants=("--path @{name}",),
+        beside=("pass_descriptor",),
     ),
     Chapter(
         name="11_http",

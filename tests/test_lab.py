@@ -280,6 +280,14 @@ def test_a_build_that_fails_is_told_in_one_line(build_folder, capfd):
     assert "FAILED: it" in capfd.readouterr().err
 
 
+def test_a_folder_of_which_several_programs_are_built_is_named_once(build_folder, capfd):
+    (build_folder / "build.ninja").write_text("build one/server one/client two: phony\nbuild other: phony\n")
+    with (build_folder / "build.ninja").open("a") as file:
+        file.write("rule make\n  command = true\nbuild it: make\nbuild one/it: make\n")
+    build.build(["one/it", "one/server", "two", "it"], build_folder)
+    assert "lab: building one two it in build\n" in capfd.readouterr().err
+
+
 def test_what_is_up_to_date_is_not_built(capfd):
     build.build(["01_basic_tcp"])
     assert capfd.readouterr() == ("", "")
@@ -345,6 +353,13 @@ def test_what_is_started_often_is_judged_on_the_build_there_is(three_builds):
 def test_the_wrong_programs_are_built_for_the_full_test_alone():
     assert "faulty" not in lab_test.targets("build", None) + lab_test.targets("build", CHAPTERS[0])
     assert "faulty" in lab_test.targets("build", None, full=True)
+
+
+def test_under_address_sanitizer_what_is_judged_is_built():
+    built = lab_test.targets("build-asan", None)
+    assert {"01_basic_tcp/server_wrapped", "08_threadpool/client", "10_unix_socket/pass_descriptor"} <= set(built)
+    assert not any("demo" in target or target == "08_threadpool" for target in built)
+    assert "08_threadpool" in lab_test.targets("build", None)  # with all that is in it
 
 
 def test_the_unit_tests_are_run_under_sanitizers():

@@ -61,6 +61,7 @@ def build(targets=(), folder=BUILD, options=()):
     with locked(folder, fcntl.LOCK_EX):
         if not is_set_up(folder):
             set_up(folder, options)
-        say(_("building {what} in {folder}", what=" ".join(targets) or _("everything"), folder=folder.name))
+        what = " ".join(dict.fromkeys(target.partition("/")[0] for target in targets))  # a folder once, not each program
+        say(_("building {what} in {folder}", what=what or _("everything"), folder=folder.name))
         if call(["ninja", "-C", folder, *targets], stdin=subprocess.DEVNULL, stdout=sys.stderr) != 0:
             raise Trouble(_("building {folder} failed: see above", folder=folder.name))

@@ -30,14 +30,13 @@ WORKERS_A_CORE = 2  # a check waits for its program most of the time
 
 
 def targets(folder, chapter, full=False):
-    """What is built in a folder: under ThreadSanitizer only the programs and unit tests with threads; the unit tests under
-    AddressSanitizer, and everywhere with --full, as the wrong programs and what the servers are measured against. Nothing
-    at all where no chapter is to be built."""
+    """What is built in a folder: under sanitizers only the programs that are judged, under ThreadSanitizer those and the
+    unit tests with threads; the unit tests under AddressSanitizer, and everywhere with --full, as the wrong programs and
+    what the servers are measured against. Nothing at all where no chapter is to be built."""
     asked_for = [c for c in CHAPTERS if chapter in (None, c)]
-    chapters = [c.name for c in asked_for]
-    if folder == "build-tsan":
-        chapters = [f"{c.name}/{program}" for c in asked_for for program in c.threaded]
     plain = folder == "build"
+    chapters = [c.name for c in asked_for] if plain else [
+        f"{c.name}/{program}" for c in asked_for for program in (c.threaded if folder == "build-tsan" else c.judged)]
     helpers = {"contract_tools": True, "load_and_floor": plain, "bench": plain and full, "faulty": full,
                UNITS[folder][0]: full or not chapter and folder == "build-asan"}
     return chapters and [*chapters, *(name for name, asked in helpers.items() if asked)]
