@@ -37,8 +37,8 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leaves out what --full or --chapter did not ask for; a test belongs to the chapters its marks name. Then puts the
-    largest groups first: a group is run by one worker, and single tests keep the others busy while the last ones end."""
+    """Leaves out what --full or --chapter did not ask for; a test belongs to the chapters its marks name. Then puts
+    the largest groups first: one worker runs a group, and single tests keep the others busy while the last ones end."""
     wanted = config.getoption("--chapter")
 
     def asked_for(item):

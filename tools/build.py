@@ -47,7 +47,8 @@ def set_up(folder, options):
     again = ["--wipe"] if (folder / "meson-private" / "cmd_line.txt").exists() else []
     say(_("setting up {folder}", folder=folder.name))
     with tempfile.TemporaryFile() as said:  # shown as one piece: another folder may be set up meanwhile
-        code = call(["meson", "setup", *again, *options, folder, ROOT], stdin=subprocess.DEVNULL, stdout=said, stderr=said)
+        command = ["meson", "setup", *again, *options, folder, ROOT]
+        code = call(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
         said.seek(0)
         sys.stderr.write(said.read().decode(errors="replace"))
     if code != 0:
@@ -82,7 +83,7 @@ def build(targets=(), folder=BUILD, options=()):
     with locked(folder, fcntl.LOCK_EX):
         if not is_set_up(folder):
             set_up(folder, options)
-        what = " ".join(dict.fromkeys(target.partition("/")[0] for target in targets))  # a folder once, not each program
+        what = " ".join(dict.fromkeys(target.partition("/")[0] for target in targets))  # each folder once
         say(_("building {what} in {folder}", what=what or _("everything"), folder=folder.name))
         if call(["ninja", "-C", folder, *targets], stdin=subprocess.DEVNULL, stdout=sys.stderr) != 0:
             raise Trouble(_("building {folder} failed: see above", folder=folder.name))

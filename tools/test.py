@@ -30,9 +30,9 @@ WORKERS_A_CORE = 2  # a check waits for its program most of the time
 
 
 def targets(folder, chapter, full=False):
-    """What is built in a folder: under sanitizers only the programs that are judged, under ThreadSanitizer those and the
-    unit tests with threads; the unit tests under AddressSanitizer, and everywhere with --full, as the wrong programs and
-    what the servers are measured against. Nothing at all where no chapter is to be built."""
+    """What is built in a folder: under AddressSanitizer only the programs that are judged, under ThreadSanitizer those
+    of them, and the unit tests, that have threads; the unit tests under AddressSanitizer, and everywhere with --full, as
+    the wrong programs and what the servers are measured against. Nothing at all where no chapter is to be built."""
     asked_for = [c for c in CHAPTERS if chapter in (None, c)]
     plain = folder == "build"
     chapters = [c.name for c in asked_for] if plain else [
