@@ -150,7 +150,7 @@ def cases(kind, builds, full):
         for program in programs(kind, chapter):
             for check in kind.ladder:
                 if check.capability in kind.capabilities(chapter):
-                    threaded = kind.threads and program.split()[0] in chapter.threaded
+                    threaded = kind.threads and program in chapter.threaded  # with other words its threads are the same
                     for build in builds.for_check(check.measured, threaded, check.refusals and not full):
                         yield Case(kind, chapter, program, build, check)
 
