@@ -9,6 +9,7 @@ import itertools
 import os
 import random
 import resource
+import select
 import signal
 import socket
 import statistics
@@ -638,8 +639,11 @@ def sends_on_at_stop(subject):
     sent, read = owed(server, peer)
 
     def send_on(sent):
-        with contextlib.suppress(OSError):  # until the server closes
-            while True:
+        """Until the server's end of file is here, read or not: nobody reads on without end."""
+        waiter = select.poll()
+        waiter.register(peer.socket, select.POLLOUT | select.POLLRDHUP)
+        with contextlib.suppress(OSError):
+            while waiter.poll()[0][1] == select.POLLOUT:
                 sent += peer.socket.send(FLOOD[sent % 26:][:4096])
 
     thread = threading.Thread(target=send_on, args=(sent,))

@@ -136,7 +136,8 @@ def pool_full_rests(subject):
 @check("pool-full-others", "While the queue is full the loop goes on for those who wait for no worker", needs="pool-full",
        capability="pool")
 def pool_full_others(subject):
-    server, peers = occupied(subject, 3, work_us=LONG)
+    seconds = 10  # of the worker's CPU time
+    server, peers = occupied(subject, 3, work_us=seconds * 1_000_000)
     with subject.connect(server) as newcomer:
         newcomer.end()
         newcomer.expect_end()
@@ -144,7 +145,7 @@ def pool_full_others(subject):
         peer.socket.setblocking(False)
         with contextlib.suppress(BlockingIOError):
             peer.socket.recv(1)
-            raise Failed(f"a client that wants nothing was held up for {LONG / 1e6:g} s, until a worker had done its work")
+            raise Failed(f"a client that wants nothing was held up for {seconds} s, until a worker had done its work")
 
 
 # ---- the manager
