@@ -2,11 +2,13 @@
 well: what did not raises Failed, with the reason."""
 
 import contextlib
+import http.client
 import json
 import os
 import re
 import resource
 import select
+import socket
 import subprocess
 import tempfile
 import time
@@ -315,10 +317,11 @@ def calls(server, program, cell, seconds, warm_up, cores, folder):
 
 
 def wrk(server, cell, seconds, cores, folder):
+    size = cell.load.get("size", servers.PAGES[0])
     page = folder / "page"
-    page.write_bytes(servers.PAGE)
+    page.write_bytes(servers.page(size))
     command = ["wrk", "-t1", f"-c{cell.load['connections']}", f"-d{max(1, round(seconds))}s", "--latency",
-               "-s", str(WRK), f"http://{HERE}:{server.address[1]}/page", "--", str(page)]
+               "-s", str(WRK), f"http://{HERE}:{server.address[1]}/{size}", "--", str(page)]
     ran = subprocess.run(command, capture_output=True, text=True,
                          preexec_fn=lambda: os.sched_setaffinity(0, cores.load))
     if ran.returncode:
@@ -344,12 +347,33 @@ def under_wrk(server, cell, seconds, cores, folder):
             "load_share": own / found["seconds"], "disturbed": disturbed, "memory": memory(server)}
 
 
+# ---- of clients that have nothing more to ask
+
+
+def kept_alive(server, cell):
+    """The memory of connections on which one request was answered, each. They are opened one after another."""
+    request = f"GET /{servers.PAGES[0]} HTTP/1.1\r\nHost: {HERE}\r\n\r\n".encode()
+    before = memory(server, "Pss_Anon")
+    with contextlib.ExitStack() as stack:
+        for _ in range(cell.load["idle"]):
+            client = stack.enter_context(socket.create_connection(server.address, PATIENCE))
+            client.sendall(request)
+            answer = http.client.HTTPResponse(client)
+            answer.begin()
+            if answer.status != 200 or answer.read() != servers.page(servers.PAGES[0]):
+                raise Failed(kept("the page came back wrong"))
+        after = memory(server, "Pss_Anon")
+    return {"memory_per_connection": (after - before) / cell.load["idle"]}
+
+
 def measure(cell, build, machine, seconds):
     """What this cell comes to. `machine`: the cores that may be used, sorted. Raises Failed."""
     cores = Cores.of(machine, cell.sweep.whole_machine)
     program, warm_up = build / "bench" / "load", min(0.1, seconds / 3)
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, \
             servers.running(cell.server, build, cell.sweep.words(cell.at), cores.server) as server:
+        if cell.load.get("idle") and cell.server.transport == "http":
+            return kept_alive(server, cell)
         if cell.server.transport == "http":
             return under_wrk(server, cell, seconds, cores, Path(folder))
         if cell.sweep.counts:

@@ -23,6 +23,7 @@ WORDS = {
         "floor": "At {at} connections, in times of the bare loop: {list}.",
         "calls": "System calls a message at {at} connections, those that open them included: {list}.",
         "http": "A request for 1 KiB on {at} connections takes, in µs of the server's CPU time: {list}.",
+        "file": "A request for a file of {at} bytes on 16 connections takes, in µs of the server's CPU time: {list}.",
         "size": "For a message of {at} bytes the server takes, in µs of CPU time: {list}.",
         "udp": "With {at} peers a datagram takes, in µs of the server's CPU time: {list}.",
     },
@@ -41,6 +42,7 @@ WORDS = {
         "floor": "{at} 个连接时，是最简循环的几倍：{list}。",
         "calls": "{at} 个连接时每条消息的系统调用次数（包括打开连接的）：{list}。",
         "http": "{at} 个连接上，对 1 KiB 文件的一个请求，服务器用的 CPU 时间，单位 µs：{list}。",
+        "file": "16 个连接上，对 {at} 字节文件的一个请求，服务器用的 CPU 时间，单位 µs：{list}。",
         "size": "{at} 字节的一条消息，服务器用的 CPU 时间，单位 µs：{list}。",
         "udp": "有 {at} 个对端时，一个数据报用的 CPU 时间，单位 µs：{list}。",
     },
@@ -54,6 +56,8 @@ NOT = {  # what a picture does not show; {} are all that have nothing of their o
         "churn": "It does not show the handshake's way through a network, nor TLS.",
         "work": "It does not show work that waits, for a disk or another server: this work is all CPU time.",
         "http": "It does not show what the three others do besides: TLS, HTTP/2, modules, configuration.",
+        "file": "It does not show files that are not in memory yet, and have to come from a disk.",
+        "kept": "It does not show what TLS would need for each, nor a request that comes in slowly.",
         "udp": "It does not show loss: a datagram that was lost would have failed the measurement.",
         "calls": "It does not show what a call costs: that of one may be a hundred times that of another.",
         "crowd": "It does not show a million: the same growth beyond is a calculation.",
@@ -66,6 +70,8 @@ NOT = {  # what a picture does not show; {} are all that have nothing of their o
         "churn": "图中看不到握手经过网络的路程，也没有 TLS。",
         "work": "图中看不到要等待磁盘或别的服务器的工作：这里的工作全是 CPU 时间。",
         "http": "图中看不到另外三个服务器还能做的事：TLS、HTTP/2、模块、配置。",
+        "file": "图中看不到还不在内存里、要从磁盘读来的文件。",
+        "kept": "图中看不到 TLS 给每个连接添的内存，也看不到慢慢到来的请求。",
         "udp": "图中看不到丢失：丢一个数据报，这次测量就算失败。",
         "calls": "图中看不到一次调用的代价：一种调用可能是另一种的一百倍。",
         "crowd": "图中看不到一百万：再往上，同样的增长只是计算。",
@@ -147,6 +153,8 @@ def sentence(results, sweep, language="en", at=None):
     elif sweep == "crowd":
         text = words["space"].join([words["crowd"].format(at=f"{at:,}", list=each(results, "cpu_us", sweep, at, words)),
                                     *of_memory(results, sweep, at, words)])
+    elif sweep == "kept":
+        text = words["memory"].format(list=each(results, "memory_per_connection", sweep, at, words, 1e-3))
     elif sweep == "work":
         text = of_work(results, at, words)
     elif sweep == "calls":

@@ -19,7 +19,7 @@ from process import Process, Server, wait_until
 from words import _, kept
 
 PATIENCE = 5.0  # seconds until a server must be ready
-PAGE = bytes(range(256)) * 4  # 1 KiB: the file that the HTTP servers are asked for
+PAGES = (1024, 1 << 20)  # bytes of the files that the HTTP servers are asked for; a file's name is its size
 NO_LIMIT = 10**6
 MANY = 4000  # processes or threads that one server may have here
 
@@ -108,7 +108,8 @@ def running(contestant, build, words, cores):
 def start(contestant, build, words, folder):
     if contestant.transport == "http":
         os.chmod(folder, 0o777)  # where we are root, the server is nobody
-        (folder / "page").write_bytes(PAGE)
+        for size in PAGES:
+            (folder / str(size)).write_bytes(page(size))
     if contestant.name in CONFIGURED:
         return Configured(contestant.name, folder)
     path = str(folder / "serv.socket") if contestant.transport == "unix" else ""
@@ -155,11 +156,15 @@ def free_port():
         return one.getsockname()[1]
 
 
+def page(size):
+    return bytes(range(256)) * (size // 256)
+
+
 def fetch(port):
-    """The page as a server on `port` answers it; nothing while there is none."""
+    """The shortest page as a server on `port` answers it; nothing while there is none."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     try:
-        connection.request("GET", "/page")
+        connection.request("GET", f"/{PAGES[0]}")
         return connection.getresponse().read()
     except (OSError, http.client.HTTPException):
         return b""
@@ -168,7 +173,7 @@ def fetch(port):
 
 
 def check_page(port):
-    if fetch(port) != PAGE:
+    if fetch(port) != page(PAGES[0]):
         raise Failed(kept("the page came back wrong"))
 
 

@@ -15,6 +15,7 @@ OF_SWEEP = {"connections": ("cpu_us", "messages_per_second"),
             "crowd": ("cpu_us", "memory_per_connection", "kernel_per_connection"),
             "size": ("cpu_us", "messages_per_second"), "churn": ("messages_per_second", "cpu_us"),
             "work": ("messages_per_second", "cpu_us"), "http": ("cpu_us", "messages_per_second", "p99_us"),
+            "file": ("cpu_us", "messages_per_second"), "kept": ("memory_per_connection",),
             "udp": ("cpu_us", "messages_per_second"), "unix": ("cpu_us", "messages_per_second"),
             "calls": ("system_calls", "switches")}
 WIDE = 1000  # columns: no table is wider

@@ -62,6 +62,16 @@ def test_a_tiny_run_of_wrk(plain, name):
     assert found["messages_per_second"] > 0 and found["cpu_us"] > 0 and found["memory"] > 0
 
 
+def test_tiny_runs_of_a_large_file_and_of_idle_clients(plain):
+    if not shutil.which("wrk"):
+        pytest.skip("wrk is not installed")
+    large = measuring.measure(cell(servers.KNOWN["11_http"], "file", 1 << 20), plain, CORES, 0.1)
+    small = measuring.measure(cell(servers.KNOWN["11_http"], "http"), plain, CORES, 0.1)
+    assert large["cpu_us"] > 2 * small["cpu_us"]
+    found = measuring.measure(cell(servers.KNOWN["11_http"], "kept", 100), plain, CORES, 0.1)
+    assert 100 < found["memory_per_connection"] < 5000
+
+
 def test_a_crowd(plain, monkeypatch):
     """More processes of the server stand beside the one that is measured, each full."""
     beside = []
