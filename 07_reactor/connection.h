@@ -1,7 +1,7 @@
 // A stream connection on the loop: reads up to a bound, keeps what the kernel does not take, ends in good order.
 //
-// Who uses it hears of it through four handlers and never waits. Whatever a handler calls, this object lives
-// until the turn is over, and `closed` is the last that is heard of it.
+// Who uses it hears of it through four handlers and never waits; all connections of a server share them. Whatever a
+// handler calls, this object lives until the turn is over, and `closed` is the last that is heard of it.
 #pragma once
 
 #include <linux/sockios.h>
@@ -12,6 +12,7 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <span>
@@ -24,7 +25,7 @@
 
 class Connection : public std::enable_shared_from_this<Connection> {
 public:
-    // An empty one is not called. What they capture lives as long as the connection.
+    // An empty one is not called. What they capture lives as long as the last connection that has them.
     struct Handlers {
         // Bytes have come; they may be changed in place, and are gone when this returns.
         std::function<void(Connection &, std::span<char>)> received = {};
@@ -32,7 +33,8 @@ public:
         std::function<void(Connection &)> ended = {};
         // The kernel has taken all that was handed to send(), or has room, as await_room() asked.
         std::function<void(Connection &)> drained = {};
-        // It is over, and the descriptor closed: by `error`, an errno (ETIMEDOUT: was idle), or 0. Called once.
+        // It is over, by `error`, an errno (ETIMEDOUT: was idle), or 0; the descriptor is closed when this returns.
+        // Called once.
         std::function<void(Connection &, int error)> closed = {};
     };
 
@@ -40,13 +42,21 @@ public:
     // gone for `idle_timeout`; zero: never. Null, with errno, when there is no room to watch it. Keep what is
     // returned until `closed` is called.
     static std::shared_ptr<Connection> open(EventLoop &loop, Descriptor descriptor, const Address &peer,
-                                            Handlers handlers, Duration idle_timeout = {}) {
+                                            std::shared_ptr<const Handlers> handlers,
+                                            Duration idle_timeout = {}) {
         std::shared_ptr<Connection> opened(
             new Connection(loop, std::move(descriptor), peer, std::move(handlers), idle_timeout));
         if (!opened->watch())
             return nullptr;
         opened->renew();
         return opened;
+    }
+
+    // The same, with handlers that no other connection has.
+    static std::shared_ptr<Connection> open(EventLoop &loop, Descriptor descriptor, const Address &peer,
+                                            Handlers handlers, Duration idle_timeout = {}) {
+        return open(loop, std::move(descriptor), peer, std::make_shared<const Handlers>(std::move(handlers)),
+                    idle_timeout);
     }
     Connection(const Connection &) = delete;
     Connection &operator=(const Connection &) = delete;
@@ -77,8 +87,9 @@ public:
     void end();
 
     // The good end: as end(), but what comes from here on is thrown away, and it is closed when the peer has
-    // ended its side too, or has had everything for the time `linger`. To close at once, with input unread, would be
-    // a reset, which what is on its way does not survive. RFC 9112 §9.6 [finish]
+    // ended its side too, or has had everything for the time `linger`, or has sent more than `linger_bytes` since. To
+    // close at once, with input unread, would be a reset, which what is on its way does not survive. RFC 9112 §9.6
+    // [finish]
     void finish(Duration linger = linger_time);
 
     // The end here and now, whatever is owed. Harmless when it is closed.
@@ -91,12 +102,17 @@ public:
     [[nodiscard]] const Address &peer() const { return peer_; }
     [[nodiscard]] EventLoop &loop() { return loop_; }
 
+    // What its user knows of this connection alone. Lives as long as the connection.
+    std::shared_ptr<void> context;
+
     static constexpr std::size_t buffer_size = 16384;  // is read in one turn, at most
     static constexpr std::size_t high_water_mark = 65536;  // pending bytes [high-water]
     static constexpr std::chrono::milliseconds linger_time{500};
+    static constexpr std::uint32_t linger_bytes = 64 << 20;
 
 private:
-    Connection(EventLoop &loop, Descriptor descriptor, const Address &peer, Handlers handlers, Duration timeout)
+    Connection(EventLoop &loop, Descriptor descriptor, const Address &peer,
+               std::shared_ptr<const Handlers> handlers, Duration timeout)
         : loop_(loop),
           descriptor_(std::move(descriptor)),
           peer_(peer),
@@ -119,7 +135,7 @@ private:
     EventLoop &loop_;
     Descriptor descriptor_;
     Address peer_;
-    Handlers handlers_;
+    std::shared_ptr<const Handlers> handlers_;
     Duration idle_timeout_;
     Duration linger_time_{};
     PendingOutput pending_;
@@ -131,8 +147,9 @@ private:
     bool output_ended_ = false;  // nothing more will be pending
     bool finishing_ = false;  // what comes is thrown away
     int error_ = 0;  // what writing said
+    std::uint32_t thrown_away_ = 0;  // bytes, since all was sent
     Timer idle_{loop_.timers(), [this] { on_idle(); }};
-    Timer linger_{loop_.timers(), [this] { on_lingered(); }};
+    std::unique_ptr<Timer> linger_;  // once all is sent
 };
 
 #include "07_reactor/connection_turns.h"

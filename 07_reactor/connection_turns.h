@@ -28,11 +28,14 @@ inline void Connection::on_readable() {
         return on_end();
     if (static_cast<std::size_t>(received) == buffer.size() || ending_)
         loop_.again(descriptor_.get());  // [more]
-    if (finishing_)
+    if (finishing_) {
+        if (pending_.empty() && (thrown_away_ += received) > linger_bytes)
+            close(error_);
         return;
+    }
     renew();
-    if (handlers_.received)
-        handlers_.received(*this, std::span(buffer).first(received));
+    if (handlers_->received)
+        handlers_->received(*this, std::span(buffer).first(received));
 }
 
 inline void Connection::on_end() {
@@ -41,8 +44,8 @@ inline void Connection::on_end() {
         close(error_);
     else if (finishing_)
         return;  // what is pending comes first
-    else if (handlers_.ended)
-        handlers_.ended(*this);
+    else if (handlers_->ended)
+        handlers_->ended(*this);
     else
         finish();
 }
@@ -83,10 +86,12 @@ inline void Connection::on_all_sent() {
         return close(error_);
     if (output_ended_) {
         shutdown(descriptor_.get(), SHUT_WR);
-        if (finishing_)
-            linger_.set(loop_.now() + linger_time_);
-    } else if (handlers_.drained) {
-        handlers_.drained(*this);
+        if (finishing_) {
+            linger_ = std::make_unique<Timer>(loop_.timers(), [this] { on_lingered(); });
+            linger_->set(loop_.now() + linger_time_);
+        }
+    } else if (handlers_->drained) {
+        handlers_->drained(*this);
     }
 }
 
@@ -127,12 +132,12 @@ inline void Connection::close(int error) {
         return;
     loop_.retire(shared_from_this());
     loop_.unwatch(descriptor_.get());
-    descriptor_.close();
     idle_.cancel();
-    linger_.cancel();
+    linger_.reset();
     pending_.clear();
-    if (handlers_.closed)
-        handlers_.closed(*this, error);
+    if (handlers_->closed)
+        handlers_->closed(*this, error);
+    descriptor_.close();
 }
 
 // Idle is who neither sends nor takes what it is owed; not who waits for us. [idle]
@@ -150,7 +155,7 @@ inline void Connection::on_idle() {
 inline void Connection::on_lingered() {
     int on_its_way = 0;
     if (ioctl(descriptor_.get(), SIOCOUTQ, &on_its_way) == 0 && on_its_way > 0)  // tcp(7)
-        linger_.set(loop_.now() + linger_time_);
+        linger_->set(loop_.now() + linger_time_);
     else
         close(error_);
 }

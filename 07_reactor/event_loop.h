@@ -79,7 +79,6 @@ public:
 
 private:
     struct Watched {
-        int descriptor;
         Handler handler;
         bool over = false;  // unwatched
         bool again = false;
@@ -108,7 +107,7 @@ inline EventLoop::EventLoop() {
 }
 
 inline bool EventLoop::watch(int descriptor, Wants wants, Handler handler, Trigger trigger) {
-    auto watched = std::make_unique<Watched>(Watched{descriptor, std::move(handler)});
+    auto watched = std::make_unique<Watched>(Watched{std::move(handler)});
     std::uint32_t events = 0;
     if (wants.read)
         events |= EPOLLIN | EPOLLRDHUP;

@@ -42,7 +42,7 @@ int main(int argc, char *argv[]) try {
     if (verbose)
         std::fprintf(stderr, "up to %lu descriptors\n", limit);
     EventLoop loop;
-    StreamServer server(loop, address, limits, [] { return Connection::Handlers{.received = answer}; });
+    StreamServer server(loop, address, limits, {.received = answer});
     loop.run();
     return 0;
 } catch (const std::exception &error) {

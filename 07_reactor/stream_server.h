@@ -1,16 +1,18 @@
 // A listener, its clients, and their end: what every server on this loop is made of.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
+#include <iterator>
 #include <memory>
 #include <string_view>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -51,18 +53,26 @@ inline std::array<ExtraOption, 2> limit_options(Limits &limits) {
 
 class StreamServer {
 public:
-    // Listens on `address`, as listen_on(), and serves who comes, each with handlers that `serve` makes for it.
+    // Listens on `address`, as listen_on(), and serves who comes, all with the same `handlers`.
     // Construct it before any other thread: it blocks SIGINT and SIGTERM. The first of them stops it; after the
     // second the process ends at once, with 128 + its number.
-    StreamServer(EventLoop &loop, const Address &address, Limits limits,
-                 std::function<Connection::Handlers()> serve)
+    StreamServer(EventLoop &loop, const Address &address, Limits limits, const Connection::Handlers &handlers)
         : loop_(loop),
           limits_(limits),
-          serve_(std::move(serve)),
+          handlers_(std::make_shared<Connection::Handlers>(handlers)),
           acceptor_(loop, listen_on(address),
-                    [this](Descriptor descriptor, const Address &peer) { add(std::move(descriptor), peer); }) {}
+                    [this](Descriptor descriptor, const Address &peer) { add(std::move(descriptor), peer); }) {
+        handlers_->closed = [this, then = handlers.closed](Connection &connection, int error) {
+            if (then)
+                then(connection, error);
+            remove(connection);
+        };
+    }
     StreamServer(const StreamServer &) = delete;
     StreamServer &operator=(const StreamServer &) = delete;
+
+    // Called for each new connection, before anything has come: it may be given its `context`.
+    void on_open(std::function<void(Connection &)> handler) { on_open_ = std::move(handler); }
 
     // What a stop asks of each connection, when the answer to what it has received is not yet handed to send():
     // finish() it once that is done. Unless set, it is finished at once.
@@ -82,43 +92,44 @@ public:
     [[nodiscard]] bool is_stopping() const { return stopping_; }
 
 private:
-    using Connections = std::unordered_set<std::shared_ptr<Connection>>;
-
-    // A copy: what is done to one may take it out of the set, or others.
+    // A copy: what is done to one may take it out of the table, or others.
     [[nodiscard]] std::vector<std::shared_ptr<Connection>> all() const {
-        return {connections_.begin(), connections_.end()};
+        std::vector<std::shared_ptr<Connection>> found;
+        std::copy_if(connections_.begin(), connections_.end(), std::back_inserter(found),
+                     [](const auto &connection) { return connection != nullptr; });
+        return found;
     }
 
     void add(Descriptor descriptor, const Address &peer) {
-        Connection::Handlers handlers = serve_();
-        handlers.closed = [this, then = std::move(handlers.closed)](Connection &connection, int error) {
-            if (then)
-                then(connection, error);
-            remove(connection);
-        };
-        const int number = descriptor.get();
-        auto connection =
-            Connection::open(loop_, std::move(descriptor), peer, std::move(handlers), limits_.idle_timeout);
+        const std::size_t number = descriptor.get();
+        const auto connection =
+            Connection::open(loop_, std::move(descriptor), peer, handlers_, limits_.idle_timeout);
         if (!connection) {
-            std::fprintf(stderr, "server: %s refused: no room to watch descriptor %d\n", to_text(peer).c_str(),
+            std::fprintf(stderr, "server: %s refused: no room to watch descriptor %zu\n", to_text(peer).c_str(),
                          number);
             return;
         }
-        connections_.insert(std::move(connection));
+        if (connections_.size() <= number)
+            connections_.resize(number + 1);
+        connections_[number] = connection;
+        ++count_;
         if (verbose)
             std::fprintf(stderr, "%s connected\n", to_text(peer).c_str());
+        if (on_open_)
+            on_open_(*connection);
     }
 
     void remove(Connection &connection) {
         if (verbose)
             std::fprintf(stderr, "%s closed\n", to_text(connection.peer()).c_str());
-        connections_.erase(connection.shared_from_this());
+        connections_[connection.descriptor()].reset();
+        --count_;
         acceptor_.descriptor_freed();
         stop_if_empty();
     }
 
     void stop_if_empty() {
-        if (stopping_ && connections_.empty())
+        if (stopping_ && count_ == 0)
             loop_.stop();
     }
 
@@ -135,12 +146,14 @@ private:
 
     EventLoop &loop_;
     Limits limits_;
-    std::function<Connection::Handlers()> serve_;
+    std::shared_ptr<Connection::Handlers> handlers_;  // of all connections
+    std::function<void(Connection &)> on_open_;
     std::function<void(Connection &)> on_stop_ = [](Connection &connection) { connection.finish(); };
     bool stopping_ = false;
     Signals signals_{
         loop_, {SIGINT, SIGTERM}, [this](int number) { on_signal(number); }};  // before it says ready
-    Connections connections_;  // the owner of them all
+    std::vector<std::shared_ptr<Connection>> connections_;  // by descriptor: the owner of them all
+    std::size_t count_ = 0;  // of them
     Acceptor acceptor_;
     Timer grace_{loop_.timers(), [this] { on_grace_over(); }};
 };

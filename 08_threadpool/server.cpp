@@ -50,7 +50,9 @@ public:
     Server(const Address &address, const Limits &limits, const PoolSize &size, std::chrono::microseconds work)
         : work_(work),
           pool_(size, [this] { loop_.post([this] { hand_over(); }); }),
-          clients_(loop_, address, limits, [this] { return handlers(); }) {
+          clients_(loop_, address, limits, {.received = [this](Connection &connection, std::span<char> text) {
+                       receive(connection, text);
+                   }}) {
         clients_.on_stop([](Connection &connection) {
             if (!connection.is_paused())  // else answer() does it
                 connection.finish();
@@ -65,11 +67,6 @@ public:
     void run() { loop_.run(); }
 
 private:
-    Connection::Handlers handlers() {
-        return {
-            .received = [this](Connection &connection, std::span<char> text) { receive(connection, text); }};
-    }
-
     // In the loop. Nothing more is read from this connection until its answer is there. [received]
     void receive(Connection &connection, std::span<const char> text) {
         connection.pause();  // [one-at-a-time]

@@ -28,14 +28,17 @@ namespace {
 
 constexpr std::uint16_t default_port = 9999;
 
-// A client's handlers, which own what is known of its requests. [handlers]
-Connection::Handlers serve(Site &site) {
-    const auto http = std::make_shared<HttpConnection>(site);
-    return {.received = [http](Connection &connection,
-                               std::span<char> bytes) { http->received(connection, bytes); },
-            .ended = [http = http.get()](Connection &connection) { http->ended(connection); },
-            .drained = [http = http.get()](Connection &connection) { http->drained(connection); },
-            .closed = [http = http.get()](Connection &connection, int) { http->closed(connection); }};
+// What is known of a connection's requests is its context.
+HttpConnection &http(const Connection &connection) {
+    return *static_cast<HttpConnection *>(connection.context.get());
+}
+
+// [handlers]
+Connection::Handlers handlers() {
+    return {.received = [](Connection &one, std::span<char> bytes) { http(one).received(one, bytes); },
+            .ended = [](Connection &one) { http(one).ended(one); },
+            .drained = [](Connection &one) { http(one).drained(one); },
+            .closed = [](Connection &one, int) { http(one).closed(one); }};
 }
 
 }  // namespace
@@ -53,7 +56,8 @@ int main(int argc, char *argv[]) try {
         std::fprintf(stderr, "up to %lu descriptors\n", limit);
     Site site(options);
     EventLoop loop;
-    StreamServer server(loop, address, limits, [&site] { return serve(site); });
+    StreamServer server(loop, address, limits, handlers());
+    server.on_open([&site](Connection &one) { one.context = std::make_shared<HttpConnection>(site); });
     BegunRequests begun(loop, site, limits.grace / 2);
     server.on_stop([&begun](Connection &connection) { begun.stop(connection); });
     loop.run();

@@ -36,13 +36,12 @@ int main(int argc, char *argv[]) try {
     raise_descriptor_limit();
     const std::atomic<bool> never = false;
     EventLoop loop;
-    StreamServer server(loop, address, limits, [&work, &never] {
-        return Connection::Handlers{.received = [&work, &never](Connection &connection, std::span<char> text) {
-            burn(work, never);
-            upper_case(text);
-            connection.send(text);
-        }};
-    });
+    StreamServer server(loop, address, limits,
+                        {.received = [&work, &never](Connection &connection, std::span<char> text) {
+                            burn(work, never);
+                            upper_case(text);
+                            connection.send(text);
+                        }});
     loop.run();
     return 0;
 } catch (const std::exception &error) {

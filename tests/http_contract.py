@@ -246,6 +246,22 @@ def refusal_arrives(subject):
         peer.expect_closed()
 
 
+@check("http-refusal-bounded", "Who sends without end behind a head that is refused is cut off before 256 MiB",
+       needs="http-refusal-arrives", capability="http-options")
+def refusal_bounded(subject):
+    peer = talk(subject, subject.site())
+    peer.send(get(more="X : y\r\n"))
+    expect_status(peer.answer(), "400")
+    piece = bytes(1 << 20)
+    peer.notes("sends on, for as long as it is read")
+    try:
+        for _ in range(256):
+            peer.socket.sendall(piece)
+    except OSError:
+        return
+    raise Failed("it has read 256 MiB behind a head that it had refused")
+
+
 @check("http-max-body", "With --max-body a longer body is refused with 413, one of just that length is not",
        needs="http-basics", capability="http-options")
 def max_body(subject):
