@@ -19,7 +19,6 @@
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
-#include <cstring>
 #include <exception>
 #include <memory>
 #include <span>
@@ -116,8 +115,10 @@ const std::vector<Ready> &wait(InterestSet &interest, int milliseconds) {
             continue;
         --left;
         const bool failed = entry.revents & (POLLERR | POLLHUP | POLLNVAL);  // [unasked]
-        interest.ready.push_back(
-            {entry.fd, failed || entry.revents & POLLIN, failed || entry.revents & POLLOUT, false});
+        interest.ready.push_back({.descriptor = entry.fd,
+                                  .readable = failed || entry.revents & POLLIN,
+                                  .writable = failed || entry.revents & POLLOUT,
+                                  .ending = false});
     }
     return interest.ready;
 }

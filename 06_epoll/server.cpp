@@ -19,7 +19,6 @@
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
-#include <cstring>
 #include <exception>
 #include <memory>
 #include <span>
@@ -73,7 +72,7 @@ struct InterestSet {
     bool edge = false;
     Descriptor epoll = Descriptor(check(epoll_create1(EPOLL_CLOEXEC), "epoll_create1"));
     std::vector<Watched> watched = {};  // by descriptor
-    std::vector<int> more = {};  // those of which it says so
+    std::vector<int> more = {};  // the descriptors with `more`
     std::vector<Ready> ready = {};  // what wait() returned last
 };
 
@@ -123,7 +122,8 @@ const std::vector<Ready> &wait(InterestSet &interest, int milliseconds) {
     interest.ready.clear();
     for (const int descriptor : std::exchange(interest.more, {})) {  // [again]
         if (std::exchange(interest.watched[descriptor].more, false))
-            interest.ready.push_back({descriptor, true, true, false});
+            interest.ready.push_back(
+                {.descriptor = descriptor, .readable = true, .writable = true, .ending = false});
     }
     std::array<epoll_event, 256> events;
     const int limit = interest.ready.empty() ? milliseconds : 0;
