@@ -50,7 +50,7 @@ SWEEPS = (
     Sweep("file", kept("bytes of a file that 16 connections ask for"), servers.PAGES, (),
           lambda n: {"connections": 16, "size": n}, who=servers.HTTP),
     Sweep("kept", kept("connections that are kept after an answer"), (10000,), (),
-          lambda n: {"connections": 0, "idle": n}, once=True, who=servers.HTTP),
+          lambda n: {"connections": 0, "idle": n}, who=servers.HTTP),
     Sweep("udp", kept("peers that send datagrams"), (1, 10, 100), (), lambda n: {"connections": n, "udp": True},
           who=servers.DATAGRAM),
     Sweep("unix", kept("bytes in a message, 4 connections"), (64, 16384, 1048576), (),
