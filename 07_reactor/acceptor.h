@@ -39,7 +39,7 @@ public:
         listener_.close();
     }
 
-    // A descriptor of this process has been closed: who waits for one may come in.
+    // A descriptor of this process is closed, or is by the next turn: who waits for one may come in.
     void descriptor_freed() {
         if (starved_ && listener_.get() != -1)
             loop_.again(listener_.get());

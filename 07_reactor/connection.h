@@ -25,7 +25,7 @@
 
 class Connection : public std::enable_shared_from_this<Connection> {
 public:
-    // An empty one is not called. What they capture lives as long as the last connection that has them.
+    // An empty one is not called. They, and what they capture, are kept as long as anybody shares them.
     struct Handlers {
         // Bytes have come; they may be changed in place, and are gone when this returns.
         std::function<void(Connection &, std::span<char>)> received = {};
@@ -33,8 +33,8 @@ public:
         std::function<void(Connection &)> ended = {};
         // The kernel has taken all that was handed to send(), or has room, as await_room() asked.
         std::function<void(Connection &)> drained = {};
-        // It is over, by `error`, an errno (ETIMEDOUT: was idle), or 0; the descriptor is closed when this returns.
-        // Called once.
+        // It is over: by `error`, an errno (ETIMEDOUT: was idle), or 0. Called once. The descriptor is still open, and
+        // closed right after this.
         std::function<void(Connection &, int error)> closed = {};
     };
 
@@ -87,9 +87,9 @@ public:
     void end();
 
     // The good end: as end(), but what comes from here on is thrown away, and it is closed when the peer has
-    // ended its side too, or has had everything for the time `linger`, or has sent more than `linger_bytes` since. To
-    // close at once, with input unread, would be a reset, which what is on its way does not survive. RFC 9112 §9.6
-    // [finish]
+    // ended its side too, or has had everything for the time `linger`; at the latest when more than `linger_bytes` were
+    // thrown away. To close at once, with input unread, would be a reset, which what is on its way does not survive.
+    // RFC 9112 §9.6 [finish]
     void finish(Duration linger = linger_time);
 
     // The end here and now, whatever is owed. Harmless when it is closed.
@@ -147,7 +147,7 @@ private:
     bool output_ended_ = false;  // nothing more will be pending
     bool finishing_ = false;  // what comes is thrown away
     int error_ = 0;  // what writing said
-    std::uint32_t thrown_away_ = 0;  // bytes, since all was sent
+    std::uint32_t thrown_away_ = 0;  // bytes, since finish()
     Timer idle_{loop_.timers(), [this] { on_idle(); }};
     std::unique_ptr<Timer> linger_;  // once all is sent
 };

@@ -29,7 +29,7 @@ inline void Connection::on_readable() {
     if (static_cast<std::size_t>(received) == buffer.size() || ending_)
         loop_.again(descriptor_.get());  // [more]
     if (finishing_) {
-        if (pending_.empty() && (thrown_away_ += received) > linger_bytes)
+        if ((thrown_away_ += received) > linger_bytes)
             close(error_);
         return;
     }
@@ -137,7 +137,7 @@ inline void Connection::close(int error) {
     pending_.clear();
     if (handlers_->closed)
         handlers_->closed(*this, error);
-    descriptor_.close();
+    descriptor_.close();  // last: the owner's table goes by its number, which is nobody else's until here
 }
 
 // Idle is who neither sends nor takes what it is owed; not who waits for us. [idle]

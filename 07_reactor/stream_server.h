@@ -1,7 +1,6 @@
 // A listener, its clients, and their end: what every server on this loop is made of.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -10,7 +9,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
-#include <iterator>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -56,13 +54,13 @@ public:
     // Listens on `address`, as listen_on(), and serves who comes, all with the same `handlers`.
     // Construct it before any other thread: it blocks SIGINT and SIGTERM. The first of them stops it; after the
     // second the process ends at once, with 128 + its number.
-    StreamServer(EventLoop &loop, const Address &address, Limits limits, const Connection::Handlers &handlers)
+    StreamServer(EventLoop &loop, const Address &address, Limits limits, Connection::Handlers handlers)
         : loop_(loop),
           limits_(limits),
-          handlers_(std::make_shared<Connection::Handlers>(handlers)),
+          handlers_(std::make_shared<Connection::Handlers>(std::move(handlers))),
           acceptor_(loop, listen_on(address),
                     [this](Descriptor descriptor, const Address &peer) { add(std::move(descriptor), peer); }) {
-        handlers_->closed = [this, then = handlers.closed](Connection &connection, int error) {
+        handlers_->closed = [this, then = std::move(handlers_->closed)](Connection &connection, int error) {
             if (then)
                 then(connection, error);
             remove(connection);
@@ -71,7 +69,7 @@ public:
     StreamServer(const StreamServer &) = delete;
     StreamServer &operator=(const StreamServer &) = delete;
 
-    // Called for each new connection, before anything has come: it may be given its `context`.
+    // Called for each new connection, before anything is read from it: it may be given its `context`.
     void on_open(std::function<void(Connection &)> handler) { on_open_ = std::move(handler); }
 
     // What a stop asks of each connection, when the answer to what it has received is not yet handed to send():
@@ -94,9 +92,8 @@ public:
 private:
     // A copy: what is done to one may take it out of the table, or others.
     [[nodiscard]] std::vector<std::shared_ptr<Connection>> all() const {
-        std::vector<std::shared_ptr<Connection>> found;
-        std::copy_if(connections_.begin(), connections_.end(), std::back_inserter(found),
-                     [](const auto &connection) { return connection != nullptr; });
+        std::vector<std::shared_ptr<Connection>> found = connections_;
+        std::erase(found, nullptr);
         return found;
     }
 
