@@ -10,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -281,19 +280,6 @@ def test_a_build_that_fails_is_told_in_one_line(build_folder, capfd):
     assert "FAILED: it" in capfd.readouterr().err
 
 
-def test_folders_are_set_up_side_by_side(tmp_path, monkeypatch):
-    both_are_there = threading.Barrier(2, timeout=PATIENCE)
-    found = []
-
-    def set_up(folder, options):
-        both_are_there.wait()
-        found.append((folder.name, options))
-
-    monkeypatch.setattr(build, "set_up", set_up)
-    build.set_up_together({tmp_path / "one": ("-Dx",), tmp_path / "two": (), ROOT / "build": ()})
-    assert sorted(found) == [("one", ("-Dx",)), ("two", ())]  # and the third has been
-
-
 def test_a_folder_of_which_several_programs_are_built_is_named_once(build_folder, capfd):
     (build_folder / "build.ninja").write_text("build one/server one/client two: phony\nbuild other: phony\n")
     with (build_folder / "build.ninja").open("a") as file:
@@ -425,7 +411,6 @@ def test_a_stage_that_fails_is_named(failing, stage, tmp_path, monkeypatch):
 def test_the_sweep_is_one_pytest_and_with_full_another_for_what_computes(monkeypatch):
     started = []
     monkeypatch.setattr(lab_test, "call", lambda command, **rest: started.append(list(map(str, command))) or 0)
-    monkeypatch.setattr(lab_test, "set_up_together", lambda *rest: None)
     monkeypatch.setattr(lab_test, "build", lambda *rest: None)
     assert lab_test.main(["--full"]) == 0
     first, pytest_words = map(" ".join, started[-2:])

@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from contextlib import contextmanager
 
 from common import BUILD, ROOT, Trouble, call, say
@@ -45,29 +44,8 @@ def set_up(folder, options):
         raise Trouble(_("cannot write in {folder}: it belongs to somebody else", folder=folder))
     again = ["--wipe"] if (folder / "meson-private" / "cmd_line.txt").exists() else []
     say(_("setting up {folder}", folder=folder.name))
-    with tempfile.TemporaryFile() as said:  # shown as one piece: another folder may be set up meanwhile
-        command = ["meson", "setup", *again, *options, folder, ROOT]
-        code = call(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
-        said.seek(0)
-        sys.stderr.write(said.read().decode(errors="replace"))
-    if code != 0:
+    if call(["meson", "setup", *again, *options, folder, ROOT], stdin=subprocess.DEVNULL, stdout=sys.stderr) != 0:
         raise Trouble(_("setting up {folder} failed: see above", folder=folder.name))
-
-
-def set_up_together(options):
-    """Sets up the folders that `options` names with theirs, side by side: Meson uses one core, and waits a lot."""
-    from concurrent.futures import ThreadPoolExecutor  # 12 ms, which every other command is spared
-
-    def set_up_one(folder):
-        if is_set_up(folder):
-            return
-        with locked(folder, fcntl.LOCK_EX):
-            if not is_set_up(folder):  # by now
-                set_up(folder, options[folder])
-
-    with ThreadPoolExecutor() as pool:
-        for each in [pool.submit(set_up_one, folder) for folder in options]:
-            each.result()
 
 
 def is_up_to_date(folder, targets):

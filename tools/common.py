@@ -34,7 +34,7 @@ def find_chapter(words):
 
 def say(line):
     """What is going on, on stderr: stdout is for what was asked for."""
-    print(f"lab: {line}\n", end="", file=sys.stderr, flush=True)  # in one write: threads may say something at once
+    print(f"lab: {line}", file=sys.stderr, flush=True)
 
 
 def call(command, **rest):

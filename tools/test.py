@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import packages
-from build import build, set_up_together
+from build import build
 from common import CHAPTERS, ROOT, USAGE, Trouble, call, find_chapter, say
 from words import _
 
@@ -82,7 +82,6 @@ def main(words):
     chapter = find_chapter(words[0]) if words else None
     packages.require("core", "test", *(["lint", "fuzz", "http", "book", "browser", "grade"] if full else []))
     wanted = {folder: of for folder in FOLDERS if (of := targets(folder, chapter, full))}
-    set_up_together({ROOT / folder: FOLDERS[folder] for folder in wanted})
     for folder, of in wanted.items():
         build(of, ROOT / folder, FOLDERS[folder])
     for folder, of in wanted.items():
