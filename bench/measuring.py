@@ -317,11 +317,10 @@ def calls(server, program, cell, seconds, warm_up, cores, folder):
 
 
 def wrk(server, cell, seconds, cores, folder):
-    size = cell.load.get("size", servers.PAGES[0])
     page = folder / "page"
-    page.write_bytes(servers.page(size))
+    page.write_bytes(servers.page(cell.load.get("size", servers.PAGE_SIZE)))
     command = ["wrk", "-t1", f"-c{cell.load['connections']}", f"-d{max(1, round(seconds))}s", "--latency",
-               "-s", str(WRK), f"http://{HERE}:{server.address[1]}/{size}", "--", str(page)]
+               "-s", str(WRK), f"http://{HERE}:{server.address[1]}/page", "--", str(page)]
     ran = subprocess.run(command, capture_output=True, text=True,
                          preexec_fn=lambda: os.sched_setaffinity(0, cores.load))
     if ran.returncode:
@@ -351,18 +350,23 @@ def under_wrk(server, cell, seconds, cores, folder):
 
 
 def kept_alive(server, cell):
-    """The memory of connections on which one request was answered, each. They are opened one after another."""
-    request = f"GET /{servers.PAGES[0]} HTTP/1.1\r\nHost: {HERE}\r\n\r\n".encode()
+    """The memory of connections on which one request was answered, each. They are opened one after another, and all of
+    them are there in the end, or there is no number."""
+    request = f"GET /page HTTP/1.1\r\nHost: {HERE}\r\n\r\n".encode()
     before = memory(server, "Pss_Anon")
+    ends = select.poll()
     with contextlib.ExitStack() as stack:
         for _ in range(cell.load["idle"]):
             client = stack.enter_context(socket.create_connection(server.address, PATIENCE))
             client.sendall(request)
             answer = http.client.HTTPResponse(client)
             answer.begin()
-            if answer.status != 200 or answer.read() != servers.page(servers.PAGES[0]):
+            if answer.status != 200 or answer.read() != servers.page(servers.PAGE_SIZE):
                 raise Failed(kept("the page came back wrong"))
+            ends.register(client, select.POLLIN | select.POLLRDHUP)
         after = memory(server, "Pss_Anon")
+        if closed := ends.poll(0):
+            raise Failed(kept("{count} connections were closed meanwhile", count=len(closed)))
     return {"memory_per_connection": (after - before) / cell.load["idle"]}
 
 
@@ -371,7 +375,8 @@ def measure(cell, build, machine, seconds):
     cores = Cores.of(machine, cell.sweep.whole_machine)
     program, warm_up = build / "bench" / "load", min(0.1, seconds / 3)
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, \
-            servers.running(cell.server, build, cell.sweep.words(cell.at), cores.server) as server:
+            servers.running(cell.server, build, cell.sweep.words(cell.at), cores.server,
+                            cell.load.get("size", servers.PAGE_SIZE)) as server:
         if cell.load.get("idle") and cell.server.transport == "http":
             return kept_alive(server, cell)
         if cell.server.transport == "http":

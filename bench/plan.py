@@ -47,7 +47,7 @@ SWEEPS = (
           lambda n: {"connections": 100}, lambda n: ("--work-us", str(n)), servers.WORKERS, whole_machine=True),
     Sweep("http", kept("connections that ask for a file of 1 KiB"), (100, 1000), (100,), lambda n: {"connections": n},
           who=servers.HTTP),
-    Sweep("file", kept("bytes of a file that 16 connections ask for"), servers.PAGES, (),
+    Sweep("file", kept("bytes of a file that 16 connections ask for"), (1024, 1 << 20), (),
           lambda n: {"connections": 16, "size": n}, who=servers.HTTP),
     Sweep("kept", kept("connections that are kept after an answer"), (10000,), (),
           lambda n: {"connections": 0, "idle": n}, who=servers.HTTP),

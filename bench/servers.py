@@ -19,7 +19,7 @@ from process import Process, Server, wait_until
 from words import _, kept
 
 PATIENCE = 5.0  # seconds until a server must be ready
-PAGES = (1024, 1 << 20)  # bytes of the files that the HTTP servers are asked for; a file's name is its size
+PAGE_SIZE = 1024  # bytes of the file that the HTTP servers are asked for, unless told otherwise
 NO_LIMIT = 10**6
 MANY = 4000  # processes or threads that one server may have here
 
@@ -89,14 +89,14 @@ def named(words, build):
 
 
 @contextlib.contextmanager
-def running(contestant, build, words, cores):
-    """The server, ready, on these cores, with more words for it; `address` is where it listens. It is no more when
-    the block ends. Raises Failed when it does not get ready."""
+def running(contestant, build, words, cores, size=PAGE_SIZE):
+    """The server, ready, on these cores, with more words for it; `address` is where it listens. An HTTP server has a
+    page of `size` bytes. It is no more when the block ends. Raises Failed when it does not get ready."""
     before = os.sched_getaffinity(0)
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         os.sched_setaffinity(0, cores)  # inherited, by each of its threads
         try:
-            server = start(contestant, build, list(words), Path(folder))
+            server = start(contestant, build, list(words), Path(folder), size)
         finally:
             os.sched_setaffinity(0, before)
         try:
@@ -105,19 +105,18 @@ def running(contestant, build, words, cores):
             server.kill()
 
 
-def start(contestant, build, words, folder):
+def start(contestant, build, words, folder, size):
     if contestant.transport == "http":
         os.chmod(folder, 0o777)  # where we are root, the server is nobody
-        for size in PAGES:
-            (folder / str(size)).write_bytes(page(size))
+        (folder / "page").write_bytes(page(size))
     if contestant.name in CONFIGURED:
-        return Configured(contestant.name, folder)
+        return Configured(contestant.name, folder, size)
     path = str(folder / "serv.socket") if contestant.transport == "unix" else ""
     where = ["--path", path] if path else ["--port", "0"]
     root = ["--root", folder] if contestant.transport == "http" else []
     server = Server([build / contestant.program, *contestant.words, *words, *where, *root], PATIENCE, path)
     if contestant.transport == "http":
-        check_page(server.address[1])
+        check_page(server.address[1], size)
     return server
 
 
@@ -125,7 +124,7 @@ def start(contestant, build, words, folder):
 
 NGINX = """daemon off; worker_processes 1; worker_rlimit_nofile 20000; pid {folder}/pid; error_log {folder}/errors;
 events {{ worker_connections 16000; }}
-http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000000; default_type text/plain;
+http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000000; keepalive_timeout 600; default_type text/plain;
   open_file_cache max=100; open_file_cache_valid 1s;
   client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
   fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
@@ -137,10 +136,12 @@ server.bind = "127.0.0.1"
 server.max-fds = 20000
 server.max-connections = 16000
 server.max-keep-alive-requests = 1000000000
+server.max-keep-alive-idle = 600
 server.listen-backlog = 4096
 """
 H2O = """num-threads: 1
 max-connections: 16000
+http1-request-timeout: 600
 listen: {{ host: 127.0.0.1, port: {port} }}
 hosts: {{ default: {{ paths: {{ "/": {{ file.dir: {folder} }} }} }} }}
 """
@@ -157,14 +158,14 @@ def free_port():
 
 
 def page(size):
-    return bytes(range(256)) * (size // 256)
+    return (bytes(range(256)) * (size // 256 + 1))[:size]
 
 
 def fetch(port):
-    """The shortest page as a server on `port` answers it; nothing while there is none."""
+    """The page as a server on `port` answers it; nothing while there is none."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     try:
-        connection.request("GET", f"/{PAGES[0]}")
+        connection.request("GET", "/page")
         return connection.getresponse().read()
     except (OSError, http.client.HTTPException):
         return b""
@@ -172,8 +173,8 @@ def fetch(port):
         connection.close()
 
 
-def check_page(port):
-    if fetch(port) != page(PAGES[0]):
+def check_page(port, size):
+    if fetch(port) != page(size):
         raise Failed(kept("the page came back wrong"))
 
 
@@ -181,7 +182,7 @@ class Configured(Process):
     """A server of somebody else's as our own child: its configuration and all its files in `folder`, one worker, and
     where we are root, it is nobody. No service of this machine is touched."""
 
-    def __init__(self, name, folder):
+    def __init__(self, name, folder, size):
         template, words, _version = CONFIGURED[name]
         port = free_port()
         file = folder / "configuration"
@@ -194,7 +195,7 @@ class Configured(Process):
             wait_until(lambda: not self.alive() or fetch(port), PATIENCE, kept("not ready"))
             if not self.alive():
                 raise Failed(kept("died before it was ready: {said}", said=self.log.strip()[-300:]))
-            check_page(port)
+            check_page(port, size)
         except BaseException:
             self.kill()
             raise

@@ -37,8 +37,8 @@ class Builds:
     def of(self, label):
         return [build for build in self.all if build.label == label]
 
-    def for_check(self, measured, threaded, started_often=False):
-        if measured or started_often and self.of("plain"):
+    def for_check(self, measured, threaded, *, started_often=False):
+        if measured or (started_often and self.of("plain")):
             return self.of("plain")
         sanitized = self.of("asan") + (self.of("tsan") if threaded else [])
         return sanitized or self.of("plain")

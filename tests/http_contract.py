@@ -257,7 +257,9 @@ def refusal_bounded(subject):
     try:
         for _ in range(256):
             peer.socket.sendall(piece)
-    except OSError:
+    except socket.timeout:
+        raise Failed(f"neither read nor cut off for {subject.patience:g} s") from None
+    except (BrokenPipeError, ConnectionResetError):
         return
     raise Failed("it has read 256 MiB behind a head that it had refused")
 

@@ -4,7 +4,6 @@ be, that nothing is lost in it, and that whoever waits for it holds up nobody el
 The checks wait until the server has read what they sent: from then on it is a matter of the loop and the workers.
 """
 
-import contextlib
 import random
 import signal
 import time
@@ -136,16 +135,10 @@ def pool_full_rests(subject):
 @check("pool-full-others", "While the queue is full the loop goes on for those who wait for no worker", needs="pool-full",
        capability="pool")
 def pool_full_others(subject):
-    seconds = 10  # of the worker's CPU time
-    server, peers = occupied(subject, 3, work_us=seconds * 1_000_000)
+    server, _ = occupied(subject, 3, work_us=10 * LONG)  # longer than the newcomer waits
     with subject.connect(server) as newcomer:
         newcomer.end()
         newcomer.expect_end()
-    for peer in peers:
-        peer.socket.setblocking(False)
-        with contextlib.suppress(BlockingIOError):
-            peer.socket.recv(1)
-            raise Failed(f"a client that wants nothing was held up for {seconds} s, until a worker had done its work")
 
 
 # ---- the manager

@@ -150,8 +150,9 @@ def cases(kind, builds, full):
         for program in programs(kind, chapter):
             for check in kind.ladder:
                 if check.capability in kind.capabilities(chapter):
-                    threaded = kind.threads and program in chapter.threaded  # with other words its threads are the same
-                    for build in builds.for_check(check.measured, threaded, check.refusals and not full):
+                    # With other words its threads are the same, which only --full does not take for granted.
+                    threaded = kind.threads and (program.split()[0] if full else program) in chapter.threaded
+                    for build in builds.for_check(check.measured, threaded, started_often=check.refusals and not full):
                         yield Case(kind, chapter, program, build, check)
 
 

@@ -345,11 +345,12 @@ def test_a_check_is_judged_on_the_builds_it_is_for(three_builds):
     assert judged_on("own", "bad-options", full=True) == ["asan", "tsan"]
 
 
-def test_a_variant_is_judged_without_thread_sanitizer(three_builds):
+@pytest.mark.parametrize("full, judged", [(False, {"server"}), (True, {"server", "server --path @{name}"})])
+def test_a_variant_is_judged_under_thread_sanitizer_with_full_alone(full, judged, three_builds):
     """Its threads are those of the same program without the words."""
-    of_ten = [case for case in sweep.cases(sweep.KINDS["contract"], three_builds, True)
+    of_ten = [case for case in sweep.cases(sweep.KINDS["contract"], three_builds, full)
               if case.chapter.name == "10_unix_socket" and case.build.label == "tsan"]
-    assert {case.program for case in of_ten} == {"server"}
+    assert {case.program for case in of_ten} == judged
 
 
 def test_what_is_started_often_is_judged_on_the_build_there_is(three_builds):
