@@ -591,6 +591,23 @@ TEST(Connection, FinishedThrowsAwayWhatComesUntilThePeerEnds) {
     EXPECT_EQ(talk.told, "closed");
 }
 
+// Whatever it is still owed: nobody is read without end.
+TEST(Connection, FinishedThrowsAwayNoMoreThanItsBound) {
+    EventLoop loop;
+    Talk talk(loop);
+    const std::string piece(65536, 'x');
+    while (talk.connection->pending() == 0)
+        talk.connection->send(std::string_view(piece).substr(0, 4096));
+    talk.connection->finish();
+    std::size_t sent = 0;
+    while (talk.told.empty() && sent < 2 * std::size_t{Connection::linger_bytes}) {
+        sent += std::max<ssize_t>(write(talk.pair.theirs.get(), piece.data(), piece.size()), 0);
+        turn(loop);
+    }
+    EXPECT_EQ(talk.told, "closed");
+    EXPECT_GE(sent, Connection::linger_bytes);
+}
+
 TEST(Connector, ConnectsWithoutWaiting) {
     EventLoop loop;
     Address address = *parse_address("127.0.0.1", 0);
