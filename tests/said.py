@@ -20,6 +20,7 @@ OURS = {"subject.Client", "subject.ClientSubject", "subject.PlayedServer", "subj
         "datagram.DatagramClientSubject", "datagram.PlayedDatagramServer"}
 SAY = {"Failed": (0,), "Differs": (0,), "CannotTell": (0,), "Verdict": (1,), "broken": (0,), "step": (0, 1),
        "notes": (0,), "wait_until": (2,), "expect_bytes": (2,), "more": (0,), "until": (1,), "exactly": (1,)}
+PARTS = {"expect_bytes", "more", "until", "exactly", "broken"}  # these say it within a text of theirs
 NAMES = {"who", "does", "what", "failure"}  # of their arguments, where one is named
 RETURNED = ("client", "portrait", "too_much")  # a text, or the first of a pair
 TEXTS = {"failure": ("Failed", "Differs", "wait_until"), "strerror": ("broken",)}  # names that stand for what these say
@@ -115,6 +116,7 @@ class Reader:
     def __init__(self):
         self.modules = {name: tree_of(name) for name in MODULES}
         self.found = {}
+        self.alone = set()  # those that are said by themselves; the others stand within another text
         self.given = {}  # {one that says: the Templates}
         self.unread = {}  # {an expression whose text is not written in it: where it is said}
         for module, tree in self.modules.items():
@@ -141,6 +143,7 @@ class Reader:
                     self.add(template, where)
                 by = called(node) if isinstance(node, ast.Call) else getattr(node, "name", "")
                 self.given.setdefault(by, set()).update(filter(Template.has_words, templates))
+                self.alone.update(templates if by not in PARTS else ())
                 if not isinstance(expression, ast.Constant) and not any(map(Template.is_text, templates)):
                     self.unread[ast.unparse(expression)] = where
 

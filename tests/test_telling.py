@@ -107,6 +107,16 @@ def test_the_table_of_a_class_tells_a_failure_in_its_first_line(into, why):
     assert grade_progress.told_failure(result, into=into) == f"01 answers{'：' if into == 'zh' else ': '}{why}"
 
 
+@pytest.mark.parametrize("message, why", [
+    ("a.c:3: error: x: just ended", "a.c:3: error: x: just ended"), ("just\nended", "just"),
+    ("it says nothing, and its exit code is not 0", "什么也没有打印，退出码却不是 0"),
+])
+def test_what_a_compiler_says_stays_as_it_is(message, why):
+    failed = {**row("builds", "failed", message=message), "cause": None, "visibility": "visible"}
+    result = {"chapters": [{"chapter": "01_basic_tcp", "folder": ".", "checks": [failed]}]}
+    assert grade_progress.first_failed(result, into="zh") == ("01 builds", why)
+
+
 @pytest.mark.parametrize("place", sorted({(place[:2], place[4:]) for rows in telling.traps().values()
                                           for row in rows.values() for place in row}))
 def test_where_to_read_on_is_told_in_chinese(place, chinese):

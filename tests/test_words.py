@@ -77,6 +77,7 @@ def test_what_files_keep_in_english_is_shown_in_chinese(english):
 
 
 CHECKS_SAY = said.Reader()
+EACH_SAID = words.said()["said"] | words.said()["within"]
 
 
 def test_what_a_check_says_can_be_read_from_its_code():
@@ -105,20 +106,32 @@ def imported(module):
 
 
 def test_what_a_check_says_has_its_chinese():
-    known = words.said()
+    known = EACH_SAID
     assert not {template.text: where for template, where in CHECKS_SAY.found.items() if template.text not in known}
 
 
 def test_no_check_says_anything_else():
-    assert not words.said().keys() - {template.text for template in CHECKS_SAY.found}
+    assert not EACH_SAID.keys() - {template.text for template in CHECKS_SAY.found}
+
+
+def test_what_only_stands_within_another_text_is_not_looked_for_by_itself():
+    alone = {template.text for template in CHECKS_SAY.alone}
+    assert words.said()["said"].keys() <= alone and not words.said()["within"].keys() & alone
 
 
 def test_what_a_check_says_has_the_same_values_in_chinese():
     for template in CHECKS_SAY.found:
-        chinese = words.said()[template.text]
+        chinese = EACH_SAID[template.text]
         wanted = {str(number): kind(value) for number, value in enumerate(template.values)}
         assert values(chinese) == wanted.keys(), chinese
         assert kinds(chinese) == {number: kind for number, kind in wanted.items() if kind}, chinese
+
+
+@pytest.mark.parametrize("english, value", [
+    ("the server ended: {}", "0"), ("still running after {} s: {}", "1"), ("died before it was ready ({}): {}", "1"),
+])
+def test_what_a_program_printed_is_not_read(english, value):
+    assert value not in kinds(EACH_SAID[english])
 
 
 def kind(value):
@@ -150,14 +163,14 @@ def filled(template, depth):
     may_be = [samples(value, depth) for value in template.values]
     first = [each[0] for each in may_be]
     rows = [[*first[:at], sample, *first[at + 1:]] for at, each in enumerate(may_be) for sample in each] or [first]
-    chinese = plain(words.said()[template.text])
+    chinese = plain(EACH_SAID[template.text])
     return [(template.text.format(*(english for english, _ in row)), chinese.format(*(other for _, other in row)))
             for row in rows]
 
 
 def test_what_a_check_says_is_not_taken_for_anything_else():
     for template in CHECKS_SAY.found:
-        for english, chinese in filled(template, 2):
+        for english, chinese in filled(template, 2) if template.text in words.said()["said"] else ():
             assert words.translated(english, "zh") == chinese, template.text
             assert words.translated(english, "en") == english
 
@@ -169,6 +182,10 @@ def test_what_a_check_says_is_not_taken_for_anything_else():
      "用例 get（9110 §9.3.1），b'GET /'：等的是分块，来的是错误：分块的大小是 b'x'；此前收到 b''"),
     ("died before it was ready (exit code 1): b is not in a", "还没有就绪就结束了（退出码 1）：b is not in a"),
     ("server.c:3: error: expected ';'", "server.c:3: error: expected ';'"),
+    ("server.c:3:1: error: expected ',' or ';' before 'int'", "server.c:3:1: error: expected ',' or ';' before 'int'"),
+    ("the server ended: write failed after 10 bytes sent and 20 received",
+     "服务器结束了：write failed after 10 bytes sent and 20 received"),
+    ("the server ended: worker 3: just ended", "服务器结束了：worker 3: just ended"),
     ("client 1 to 10", "客户端 1 至 10"),
 ])
 def test_a_program_s_own_words_stay_as_they_are(english, chinese):

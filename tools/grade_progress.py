@@ -95,7 +95,8 @@ def first_failed(result, hidden=True, into="en"):
     for chapter in [each for each in result["chapters"] if each["folder"]] or result["chapters"]:
         for row in chapter["checks"]:
             if row["status"] == "failed" and (hidden or row["visibility"] == "visible"):
-                why = row["cause"]["id"] if row["cause"] else translated(row["message"], into).partition("\n")[0]
+                message = translated(row["message"], into, kept_only=row["id"] == "builds")  # else the compiler's own words
+                why = row["cause"]["id"] if row["cause"] else message.partition("\n")[0]
                 return f"{chapter['chapter'][:2]} {row['id']}", why
     return "", ""
 

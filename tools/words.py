@@ -51,8 +51,9 @@ def kept(english, **values):
     return english.format(**values)
 
 
-def translated(text, into=None):
-    """What kept() made, or a check said, in the language `into`; all else as it is."""
+def translated(text, into=None, kept_only=False):
+    """What kept() made, or a check said, in the language `into`; all else as it is. With `kept_only`, where a program's
+    own words may stand instead, no more than what kept() made."""
     if (into or language()) != "zh":
         return text
     sent = []  # bytes, whose words are not ours, whatever they look like
@@ -61,29 +62,30 @@ def translated(text, into=None):
         sent.append(found[0])
         return f"\0{len(sent) - 1}\0"
 
-    chinese_text = in_chinese(BYTES.sub(put_aside, text))[0]
+    chinese_text = in_chinese(BYTES.sub(put_aside, text), kept_only=kept_only)[0]
     return PUT_ASIDE.sub(lambda found: sent[int(found[1])] if int(found[1]) < len(sent) else found[0], chinese_text)
 
 
 @lru_cache(1000)
-def in_chinese(text, within=0):
+def in_chinese(text, within=0, kept_only=False):
     """(the Chinese of an English text, how much of the English is words that are known): of all ways to read it the one
-    in which most is, or that begins with most. A text that stands `within` others, DEEPEST at most, is read too."""
+    whose beginning is the longest, or else in which most is: how a text begins, a check says; how it goes on may be
+    anybody's words. A text that stands `within` others, DEEPEST at most, is read too."""
     best, most = text, (0, 0)
-    for template in known() if within < DEEPEST else ():
+    for template in known(bool(within), kept_only) if within < DEEPEST else ():
         for values in template.readings(text):
             read = [in_chinese(value, within + 1) if kind else (value, 0)
                     for kind, value in zip(template.kinds, values)]
-            if (words := (template.size + sum(count for _, count in read), len(template.literals[0]))) > most:
+            if (words := (template.begins, template.size + sum(count for _, count in read))) > most:
                 best, most = template.filled([value for value, _ in read]), words
-    return best, most[0]
+    return best, most[1]
 
 
 class Template:
     """An English text with values in it, each {name} or {}, and its Chinese, where {name:_} or {0:_} is a value that
     may be a text too, and {0:b} what check.show() says of bytes."""
 
-    def __init__(self, english, chinese_text):
+    def __init__(self, english, chinese_text, is_part=False):
         self.chinese = re.sub(r":[_b]}", "}", chinese_text)
         parts = list(string.Formatter().parse(english))
         names = [name for _, name, *_ in parts if name is not None]
@@ -95,6 +97,7 @@ class Template:
             self.literals[-1] += literal
             self.literals += [""] if name is not None else []
         self.size = sum(map(len, self.literals))
+        self.begins = 0 if is_part else len(self.literals[0])  # a part may be the beginning of another text
 
     def filled(self, values):
         """The Chinese, with these values."""
@@ -135,9 +138,10 @@ def said():
 
 
 @cache
-def known():
-    """The Templates of all that kept() may make and a check may say."""
-    return [Template(*row) for table in (chinese()["kept"], said()) for row in table.items()]
+def known(within=False, kept_only=False):
+    """The Templates of what kept() may make and a check may say; with `within`, of what only stands in such texts too."""
+    tables = [chinese()["kept"], {} if kept_only else said()["said"], said()["within"] if within else {}]
+    return [Template(*row, is_part=table is tables[2]) for table in tables for row in table.items()]
 
 
 # ---- what is printed in columns, of which a Chinese character takes two
