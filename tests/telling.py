@@ -17,7 +17,7 @@ STEPS = 8
 
 
 def indented(text, lines=2):
-    return [f"  {line}" for line in wrapped(text, WIDTH - 2)[:lines]]
+    return [f"  {line}" for line in wrapped(text, WIDTH - 2, lines)]
 
 
 def both(one, other):

@@ -126,6 +126,18 @@ def test_where_to_read_on_is_told_in_chinese(place, chinese):
     assert told in (chapter.path / "README.zh-CN.md").read_text().replace("**", "") and columns(told) < 60
 
 
+@pytest.mark.parametrize("width", range(31))
+def test_a_console_may_have_no_room(width, language, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", str(width))
+    result = {"checks": [{**row("stops", "failed", TITLE), "report": ["stops：" + TITLE, "错在哪里：", "  说" * 99]},
+                         row("check", "passed"), row("reset", "skipped", message="needs answers")],
+              "limits": [], "chapter": "01_basic_tcp", "points": 1, "of": 3, "seconds": 1.0}
+    checking.show(result, hint=False)
+    table, told = capsys.readouterr().out.split("\n\n", 1)
+    assert "stops" in table and "reset" in table and told.startswith("stops：" + TITLE)
+    assert max(map(cell_len, table.splitlines())) <= max(width, checking.NARROWEST)
+
+
 @pytest.mark.parametrize("width, told", [
     (40, ["SIGTERM 和 SIGINT", "在 2 秒之内结束", "它，连同子进程，", "不管客户端在做什", "么"]),
     (60, ["SIGTERM 和 SIGINT 在 2 秒之", "内结束它，连同子进程，不管", "客户端在做什么"]),

@@ -216,6 +216,23 @@ def test_a_text_is_cut_by_columns(width, text):
     assert words.cut("一二三", width) == text
 
 
+@pytest.mark.parametrize("text", ["一", "a", "一二三，（四）five six", "SIGTERM 和 SIGINT 在 2 秒之内结束它", "e\u0301" * 40])
+def test_a_narrow_line_has_at_least_one_character(text):
+    for width in range(-1, 31):
+        lines = words.wrapped(text, width)
+        assert all(words.columns(line) <= max(width, 2) for line in lines) and all(lines)
+        assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+        assert words.columns(words.cut(text, width)) <= max(width, 0)
+
+
+@pytest.mark.parametrize("word", ["x", "说", "a ", "一，"])
+def test_a_long_text_is_broken_in_a_moment(word):
+    text = word * ((1 << 20) // len(word))
+    begin = time.process_time()
+    assert len(words.wrapped(text, 98, 3)) == 3 and words.columns(words.cut(text, 98)) == 98
+    assert time.process_time() - begin < 0.1
+
+
 @pytest.mark.parametrize("one, other, both", [
     ("服务器", "启动", "服务器启动"), ("客户端 1", "连接", "客户端 1 连接"), ("client 1", "connects", "client 1 connects"),
 ])

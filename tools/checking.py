@@ -22,6 +22,7 @@ PATIENCE = 4.0  # seconds, for whatever a check waits for
 ONE_NETWORK = kept("no network of its own is granted here: one check after another")
 VALUED = ("--port", "--address", "--json", "--only", "--factor")
 FLAGS = ("--watch", "--hint", "--full")
+NARROWEST = 20  # columns: a console may say that it has none
 
 
 @dataclass
@@ -234,7 +235,7 @@ def table_of(rows, width):
     table = Table(box=None, show_header=False, padding=(0, 1, 0, 0))
     lines = [(*MARKS[status], ", ".join(ids), said) for status, said, ids in lines_of(rows)]
     widest = [max(map(columns, column)) for column in zip(*lines)] or [0] * 4
-    room = width - 3 - widest[1]
+    room = max(NARROWEST, width - 3 - widest[1])
     for_ids = min(widest[2], max(room // 2, room - widest[3]))
     for colour, mark, ids, said in lines:
         table.add_row(f"[{colour}]{mark}[/]", "\n".join(wrapped(ids, for_ids)),
@@ -248,6 +249,7 @@ def show(result, hint):
     from rich.markup import escape
 
     console = Console(highlight=False)
+    console.width = max(NARROWEST, console.width)
     rows = result["checks"]
     passed = [row for row in rows if row["status"] == "passed"]
     if passed:

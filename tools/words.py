@@ -1,6 +1,7 @@
 """What ./lab says, in the reader's language: the code has the English, messages.zh.toml what it is in Chinese, and
 said.zh.toml what the checks say."""
 
+import itertools
 import os
 import re
 import string
@@ -151,31 +152,48 @@ WIDE = "\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe4f\uff01-\uff60"
 PIECE = re.compile(rf" +|[（《“]*(?:[{WIDE}]|[^ {WIDE}（《“]+)[，。：；、？！）》”…]*|[（《“]+")  # is not broken
 
 
+def column(character):
+    return 2 if unicodedata.east_asian_width(character) in "WF" else not unicodedata.combining(character)
+
+
 def columns(text):
-    return sum(2 if unicodedata.east_asian_width(each) in "WF" else not unicodedata.combining(each) for each in text)
+    return sum(map(column, text))
+
+
+def fitting(text, width, begin=0):
+    """How many characters fit, from `begin` on."""
+    for at in range(begin, len(text)):
+        width -= column(text[at])
+        if width < 0:
+            return at - begin
+    return len(text) - begin
 
 
 def cut(text, width):
     """As much of the beginning as fits."""
-    while columns(text) > width:
-        text = text[:-max(1, (columns(text) - width) // 2)]
-    return text
+    return text[:fitting(text, width)]
 
 
-def wrapped(text, width):
-    """The lines of a text: they are broken at blanks, and beside a Chinese character, but not before a comma."""
-    lines = [""]
-    for piece in PIECE.findall(" ".join(text.split())):
-        if columns(lines[-1] + piece) > width and columns(piece) <= width:
-            lines.append("")
-        while columns(lines[-1] + piece) > width:  # wider than a line
-            taken = cut(piece, width - columns(lines[-1]))
-            lines[-1] += taken
-            piece = piece[len(taken):]
-            lines.append("")
-        if lines[-1] or piece.strip():
-            lines[-1] += piece
-    return [line.rstrip() for line in lines]
+def wrapped(text, width, most=None):
+    """The lines of a text, `most` of them: they are broken at blanks, and beside a Chinese character, but not before a
+    comma. Where nothing fits, a line has one character."""
+    return [line.rstrip() for line in itertools.islice(broken(text, width), most)]
+
+
+def broken(text, width):
+    line, used = "", 0
+    for found in PIECE.finditer(" ".join(text.split())):
+        piece, at = found[0], 0
+        if fitting(piece, width - used) < len(piece) == fitting(piece, width):
+            yield line
+            line, used = "", 0
+        while (end := at + max(fitting(piece, width - used, at), not line)) < len(piece):  # wider than a line
+            yield line + piece[at:end]
+            line, used, at = "", 0, end
+        if line or piece.strip():
+            line += piece[at:]
+            used += columns(piece[at:])
+    yield line
 
 
 def beside(one, other):
