@@ -100,11 +100,12 @@ class HttpTalk(Peer):
         return taken
 
     def answer(self, head_only=False):
-        line, *lines = self.until(b"\r\n\r\n", "an answer").decode("latin-1").split("\r\n")
+        head = self.until(b"\r\n\r\n", "an answer")
+        line, *lines = head.decode("latin-1").split("\r\n")
         status = re.fullmatch(r"HTTP/1\.1 (\d{3}) [\t\x20-\x7e]*", line)
         fields = dict(re.fullmatch(r"([!#-'*+.^-z|~A-Z0-9-]+):[ \t]*(.*?)[ \t]*", each).groups() for each in lines)
         if not status:
-            raise Failed(f"this is no status line: {line!r}")
+            raise Failed(f"this is no status line: {show(line.encode('latin-1'))}")
         status = int(status[1])
         if head_only or status in (204, 304) or status < 200:
             return Answer(status, fields, b"")
@@ -115,7 +116,7 @@ class HttpTalk(Peer):
             self.until(b"\r\n", "the end of the chunks")
             return Answer(status, fields, body)
         if "Content-Length" not in fields:
-            raise Failed(f"an answer without an end: {line!r}, {fields}")
+            raise Failed(f"an answer without an end: {show(head, 600)}")
         return Answer(status, fields, self.exactly(int(fields["Content-Length"]), "the body"))
 
     def expect_closed(self):

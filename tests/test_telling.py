@@ -10,9 +10,10 @@ import checking
 import grade_progress
 import telling
 from chapters import find
-from check import Check, Differs, expect_bytes
+from check import Check, Differs, Failed, expect_bytes
 from examine import Verdict
-from words import columns
+from http_contract import HttpTalk
+from words import columns, translated
 
 TITLE = "SIGTERM 和 SIGINT 在 2 秒之内结束它，连同子进程，不管客户端在做什么"
 SENDS = [[f"client {number}", "sends", b"hello\n".hex()] for number in (1, 2, 3)]
@@ -84,6 +85,21 @@ def test_a_failure_within_a_case_is_told_without_its_bytes(chinese):
     at, end = told.index("错在哪里："), next(at for at, line in enumerate(told) if line.startswith("  应为      68 65"))
     assert "".join(line.strip() for line in told[at + 1:end]) == (
         "用例 get（9110 §9.3.1），b'GET /'：应答（偏移 9 起的一段）从偏移 114 起不同（收到 120 字节，应为117 字节）"), told
+
+
+@pytest.mark.parametrize("head, english, chinese", [
+    (b"x" * (1 << 20), "this is no status line: b'", "这不是状态行：b'"),
+    (b"HTTP/1.1 200 OK\r\nX: " + b"x" * (1 << 20), "an answer without an end: b'HTTP/1.1 200 OK\\r\\nX: x",
+     "应答没有说明到哪里结束：b'HTTP/1.1 200 OK\\r\\nX: x"),
+])
+def test_of_a_long_head_the_beginning_is_told(head, english, chinese):
+    talk = HttpTalk.__new__(HttpTalk)
+    talk.rest = bytearray(head + b"\r\n\r\n")
+    with pytest.raises(Failed) as raised:
+        talk.answer()
+    told = str(raised.value)
+    assert told.startswith(english) and told.endswith(f" … ({len(head)} bytes)") and len(told) < 700
+    assert translated(told, "zh").startswith(chinese) and translated(told, "zh").endswith(f" …（共 {len(head)} 字节）")
 
 
 def row(id, status, title="", message=""):
