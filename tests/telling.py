@@ -109,7 +109,8 @@ def read_on(check, cause, chapter):
 
 
 def report(check, verdict, cause, place, chapter):
-    """The lines that are printed of a failure. `cause` is {id, seen, text} or None."""
+    """The lines that are printed of a failure. `cause` is {id, seen, text} or None. Where they would be too many, what is
+    left out stands before the cause. The command alone may be wider than WIDTH: it is to be copied."""
     lines = wrapped(_("{check}: {title}.", check=check.id, title=title_of(check)), WIDTH)
     if verdict.steps:
         lines += [_("What was done:"), *told_steps(verdict)]
@@ -121,10 +122,11 @@ def report(check, verdict, cause, place, chapter):
     if verdict.said:
         last = verdict.said.splitlines()[-2:]
         lines += [_("It printed last:"), *(f"  {cut(line, WIDTH - 2)}" for line in last)]
+    tail = []
     if cause:
-        lines += [_("Likely cause, seen in its system calls:") if cause["seen"] else _("Likely cause, a guess:"),
+        tail += [_("Likely cause, seen in its system calls:") if cause["seen"] else _("Likely cause, a guess:"),
                   *indented(f"{text_of(cause['id'], cause['text'])} [{cause['id']}]", lines=3)]
     if command := by_hand(verdict, place, chapter.transport == "udp"):
-        lines += [_("By hand, while it runs:"), f"  {command}"]
-    lines += wrapped(read_on(check, cause, chapter), WIDTH)
-    return lines[:LINES]
+        tail += [_("By hand, while it runs:"), f"  {command}"]
+    tail += wrapped(read_on(check, cause, chapter), WIDTH)
+    return lines[:LINES - len(tail)] + tail

@@ -66,8 +66,19 @@ def failure():
 def test_a_report_has_few_lines_that_are_not_too_wide(language):
     cause = {"id": "takes-bytes-for-text", "seen": True, "text": "It takes bytes for text. " * 9}
     check = Check("peer-not-reading", "It answers. " * 20, None)
-    told = telling.report(check, failure(), cause, ("127.0.0.1", 8000), find("01"))
-    assert len(told) <= telling.LINES and max(map(cell_len, told)) <= telling.WIDTH
+    verdict = failure()
+    verdict.steps.append(["client 99", "sends", b"hello\n".hex()])
+    told = telling.report(check, verdict, cause, ("127.0.0.1", 8000), find("01"))
+    assert len(told) == telling.LINES and max(map(cell_len, told)) <= telling.WIDTH
+    assert told[-1].startswith("参看：" if language == "zh" else "Read: ")
+    assert told[-2] == r"  printf 'hello\n' | nc -N -w 2 127.0.0.1 8000" and told[-4].endswith("[takes-bytes-for-text]")
+
+
+def test_a_command_is_told_whole():
+    verdict = Verdict("failed", steps=[["client 1", "sends", bytes(range(200, 248)).hex()]])
+    told = telling.report(Check("answers", "It answers", None), verdict, None, ("127.0.0.1", 8000), find("01"))
+    assert told[-2].startswith(r"  printf '\310") and told[-2].endswith(" | nc -N -w 2 127.0.0.1 8000")
+    assert len(told[-2]) > telling.WIDTH
 
 
 def test_what_differs_is_told_in_chinese(chinese):
