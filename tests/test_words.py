@@ -192,6 +192,11 @@ def test_a_program_s_own_words_stay_as_they_are(english, chinese):
     assert words.translated(english, "zh") == chinese
 
 
+@pytest.mark.parametrize("number", ["0", "7", "9" * 6, "1" * 5000, "²", "٣"], ids=lambda number: number[:6])
+def test_what_looks_like_our_own_marks_stays(number):
+    assert words.translated(f"the server ended: \0{number}\0", "zh") == f"服务器结束了：\0{number}\0"
+
+
 def test_a_long_text_is_read_in_a_moment():
     begin = time.process_time()
     words.translated("x is in y, where 400 or 500 was due, after z: " * 5000, "zh")

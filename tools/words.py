@@ -13,8 +13,9 @@ from pathlib import Path
 CHINESE = Path(__file__).with_name("messages.zh.toml")
 SAID = CHINESE.with_name("said.zh.toml")
 BYTES = re.compile(r"""\bb(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""")  # as Python shows them
-PUT_ASIDE = re.compile(r"\0(\d+)\0")
-SHOWN = re.compile(r"\0\d+\0( … \(\d+ bytes\))?")
+PUT_ASIDE = re.compile(r"\0([0-9]{1,6})\0")
+MOST_ASIDE = 10**6  # numbered from 0
+SHOWN = re.compile(r"\0[0-9]{1,6}\0( … \([0-9]+ bytes\))?")
 DEEPEST = 5  # a case, what failed in it, what was due, …
 
 
@@ -63,7 +64,7 @@ def translated(text, into=None, kept_only=False):
         sent.append(found[0])
         return f"\0{len(sent) - 1}\0"
 
-    chinese_text = in_chinese(BYTES.sub(put_aside, text), kept_only=kept_only)[0]
+    chinese_text = in_chinese(BYTES.sub(put_aside, text, MOST_ASIDE), kept_only=kept_only)[0]
     return PUT_ASIDE.sub(lambda found: sent[int(found[1])] if int(found[1]) < len(sent) else found[0], chinese_text)
 
 
