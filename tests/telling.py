@@ -28,6 +28,12 @@ def both(one, other):
     return kept("client {first} to {last}", first=first[1], last=last[1])
 
 
+def told(who, does, said):
+    """A step in a line. What introduces the data goes where there are none; a command is as it is."""
+    line = beside(translated(who), translated(does))
+    return line + said if said or does.startswith("is started: ") else line.rstrip(":：,，")
+
+
 def told_steps(verdict):
     """The numbered steps that led there: the same step of several clients is told once, and the middle of many left
     out."""
@@ -38,8 +44,7 @@ def told_steps(verdict):
             steps[-1][0] = together
         else:
             steps.append([who, does, said])
-    lines = [f"  {number}. {beside(translated(who), translated(does))}{said}"
-             for number, (who, does, said) in enumerate(steps, 1)]
+    lines = [f"  {number}. {told(who, does, said)}" for number, (who, does, said) in enumerate(steps, 1)]
     if len(lines) > STEPS:
         lines = [*lines[:2], _("     … {count} steps …", count=len(lines) - STEPS + 1), *lines[-STEPS + 3:]]
     return [cut(line, WIDTH) for line in lines]

@@ -39,8 +39,17 @@ def test_the_same_step_of_clients_one_after_the_other_is_told_once():
 
 
 def test_steps_are_told_in_chinese(chinese):
-    assert steps(["the server", "is started: ./server 8000"], *SENDS, ["client 4", "waits for 6 bytes"]) == [
-        "  1. 服务器启动：./server 8000", r"  2. 客户端 1 至 3 发送 b'hello\n'", "  3. 客户端 4 等待 6 字节"]
+    assert steps(["the server", "is started: ./server 8000:"], *SENDS, ["client 4", "waits for 6 bytes"]) == [
+        "  1. 服务器启动：./server 8000:", r"  2. 客户端 1 至 3 发送 b'hello\n'", "  3. 客户端 4 等待 6 字节"]
+
+
+def test_nothing_is_announced_that_does_not_follow(language):
+    refused, ends = "has to be refused, whatever it says:", "sends, with the end of file in the same packet,"
+    assert steps(["client 1", refused], ["client 1", ends], ["client 2", refused, b"x".hex()]) == ([
+        "  1. 客户端 1 应当被拒绝，不管它说什么", "  2. 客户端 1 与文件结束在同一个包里发送",
+        "  3. 客户端 2 应当被拒绝，不管它说什么： b'x'"] if language == "zh" else [
+        "  1. client 1 has to be refused, whatever it says", "  2. client 1 sends, with the end of file in the same packet",
+        "  3. client 2 has to be refused, whatever it says: b'x'"])
 
 
 @pytest.mark.parametrize("one, other", [

@@ -180,7 +180,7 @@ def test_what_a_check_says_is_not_taken_for_anything_else():
      "服务器：在运行，占用一个核的 0%，4 个描述符、1 个线程、0 个子进程、0 个僵尸进程"),
     ("case get (9110 §9.3.1), b'GET /': a chunk's size is b'x' where a chunk was due, after b''",
      "用例 get（9110 §9.3.1），b'GET /'：等的是分块，来的是错误：分块的大小是 b'x'；此前收到 b''"),
-    ("died before it was ready (exit code 1): b is not in a", "还没有就绪就结束了（退出码 1）：b is not in a"),
+    ("died before it was ready (exit code 1): b is not in a", "还没有就绪就意外终止（退出码 1）：b is not in a"),
     ("server.c:3: error: expected ';'", "server.c:3: error: expected ';'"),
     ("server.c:3:1: error: expected ',' or ';' before 'int'", "server.c:3:1: error: expected ',' or ';' before 'int'"),
     ("the server ended: write failed after 10 bytes sent and 20 received",
