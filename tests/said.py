@@ -20,10 +20,13 @@ OURS = {"subject.Client", "subject.ClientSubject", "subject.PlayedServer", "subj
         "datagram.DatagramClientSubject", "datagram.PlayedDatagramServer"}
 SAY = {"Failed": (0,), "Differs": (0,), "CannotTell": (0,), "Verdict": (1,), "broken": (0,), "step": (0, 1),
        "notes": (0,), "wait_until": (2,), "expect_bytes": (2,), "more": (0,), "until": (1,), "exactly": (1,)}
-PARTS = {"expect_bytes", "more", "until", "exactly", "broken"}  # these say it within a text of theirs
 NAMES = {"who", "does", "what", "failure"}  # of their arguments, where one is named
+PARTS = {"expect_bytes", "more", "until", "exactly", "broken"}  # these say it within a text of theirs
 RETURNED = ("client", "portrait", "too_much")  # a text, or the first of a pair
-TEXTS = {"failure": ("Failed", "Differs", "wait_until"), "strerror": ("broken",)}  # names that stand for what these say
+# Names that stand for what these say.
+TEXTS = {"failure": ("Failed", "Differs", "wait_until"), "strerror": ("broken", "strerror"), "error": ("error",)}
+ERRORS = ("Connection reset by peer", "Broken pipe", "Connection refused", "Too many open files", "Permission denied",
+          "No such file or directory")  # what strerror() may say, of all errors: those that a student meets most
 CAPABILITIES = frozenset().union(*(chapter.capabilities | {chapter.transport} for chapter in CHAPTERS))
 
 
@@ -57,6 +60,8 @@ class Template:
 
 
 ANY = Template((Value(),))
+SYSTEM_SAYS = {"strerror": {Template((text,)) for text in ERRORS},
+               "error": {Template(("[Errno ", Value(), "] ", Value((), ("strerror",))))}}  # as Python shows an OSError
 
 
 def called(node):
@@ -115,9 +120,9 @@ class Reader:
 
     def __init__(self):
         self.modules = {name: tree_of(name) for name in MODULES}
-        self.found = {}
+        self.found = {template: "by the system" for templates in SYSTEM_SAYS.values() for template in templates}
         self.alone = set()  # those that are said by themselves; the others stand within another text
-        self.given = {}  # {one that says: the Templates}
+        self.given = {by: set(templates) for by, templates in SYSTEM_SAYS.items()}  # {one that says: the Templates}
         self.unread = {}  # {an expression whose text is not written in it: where it is said}
         for module, tree in self.modules.items():
             parts = [each for node in tree.body for each in (node.body if isinstance(node, ast.ClassDef) else [node])]
@@ -194,11 +199,13 @@ class Reader:
         if isinstance(node, (ast.Name, ast.Attribute)):
             name = getattr(node, "id", getattr(node, "attr", ""))
             if name in TEXTS or scope.is_said(name):
-                return [Template((Value((), TEXTS.get(name, (scope.name,)), always=name != "strerror"),))]
+                return [Template((Value((), TEXTS.get(name, (scope.name,)), always=name not in SYSTEM_SAYS),))]
             meant = scope.of(name) if isinstance(node, ast.Name) and name not in within else []
             return [each for value in meant for each in self.of(value, scope, (*within, name))] or [ANY]
         if isinstance(node, ast.Call):
             name, results = called(node), self.results(called(node))
+            if name in SYSTEM_SAYS:
+                return [Template((Value((), (name,)),))]
             if name in within:  # it calls itself
                 makes_text = any(isinstance(part, ast.JoinedStr) for result, _ in results for part in ast.walk(result))
                 return [Template((Value((), (name,)),)) if makes_text else ANY]

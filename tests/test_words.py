@@ -150,7 +150,7 @@ def samples(value, depth):
         templates = [template for template in templates
                      if value.always and not any(each.always for each in template.values)]
     inside = [sample for template in templates for sample in filled(template, max(0, depth - 1))]
-    no_text = "b'x where y was due, after z'" if is_shown(value) else "Connection reset by peer" if may_be else "7"
+    no_text = "b'x where y was due, after z'" if is_shown(value) else "No route to host" if may_be else "7"
     return [*([] if value.always else [(no_text, no_text)]), *inside]
 
 
@@ -187,8 +187,22 @@ def test_what_a_check_says_is_not_taken_for_anything_else():
      "服务器结束了：write failed after 10 bytes sent and 20 received"),
     ("the server ended: worker 3: just ended", "服务器结束了：worker 3: just ended"),
     ("client 1 to 10", "客户端 1 至 10"),
+    ("the server ended: Broken pipe", "服务器结束了：Broken pipe"), ("Broken pipe", "Broken pipe"),
 ])
 def test_a_program_s_own_words_stay_as_they_are(english, chinese):
+    assert words.translated(english, "zh") == chinese
+
+
+@pytest.mark.parametrize("english, chinese", [
+    ("sending b'x': Broken pipe", "发送 b'x' 时出错：管道已断开"),
+    ("cannot be reached: Connection refused", "无法到达：连接被拒绝"),
+    ("cannot connect to 127.0.0.1:8000: [Errno 111] Connection refused",
+     "连接不上 127.0.0.1:8000：[Errno 111] 连接被拒绝"),
+    ("Connection reset by peer: 6 bytes expected, got b''", "连接被对端复位：应有 6 字节，收到 b''"),
+    ("cannot be started: ./server: Permission denied", "启动不了：./server：没有权限"),
+    ("cannot be started: ./server: Exec format error", "启动不了：./server：Exec format error"),
+])
+def test_what_the_system_says_of_an_error_is_translated(english, chinese):
     assert words.translated(english, "zh") == chinese
 
 
