@@ -1,4 +1,4 @@
-"""What the checks may say to a student, read from their code: each text as a template, {} where a value stands.
+"""What the checks may say to a student, read from their code: each text as a template, a Phrase, {} where a value stands.
 
 A text is what is given to those that SAY, or is returned by those of RETURNED: written there, or as a constant, a
 variable, an argument or another function's result. One that is written in two ways, by `a if b else c` or `a or b`, is
@@ -34,13 +34,13 @@ CAPABILITIES = frozenset().union(*(chapter.capabilities | {chapter.transport} fo
 class Value:
     """What stands in a text."""
 
-    may_be: tuple = ()  # the Templates of texts that it may be
+    may_be: tuple = ()  # the Phrases that it may be
     said_by: tuple = ()  # whose texts it may be
     always: bool = False  # whether it is one of them, and nothing else
 
 
 @dataclass(frozen=True)
-class Template:
+class Phrase:
     parts: tuple = ()  # str, or Value
 
     @property
@@ -59,9 +59,9 @@ class Template:
         return self.has_words() or any(value != Value() for value in self.values)
 
 
-ANY = Template((Value(),))
-SYSTEM_SAYS = {"strerror": {Template((text,)) for text in ERRORS},
-               "error": {Template(("[Errno ", Value(), "] ", Value((), ("strerror",))))}}  # as Python shows an OSError
+ANY = Phrase((Value(),))
+SYSTEM_SAYS = {"strerror": {Phrase((text,)) for text in ERRORS},
+               "error": {Phrase(("[Errno ", Value(), "] ", Value((), ("strerror",))))}}  # as Python shows an OSError
 
 
 def called(node):
@@ -116,13 +116,13 @@ class Scope:
 
 
 class Reader:
-    """Collects the templates of MODULES: {Template: where it stands}."""
+    """Collects the templates of MODULES: {Phrase: where it stands}."""
 
     def __init__(self):
         self.modules = {name: tree_of(name) for name in MODULES}
         self.found = {template: "by the system" for templates in SYSTEM_SAYS.values() for template in templates}
         self.alone = set()  # those that are said by themselves; the others stand within another text
-        self.given = {by: set(templates) for by, templates in SYSTEM_SAYS.items()}  # {one that says: the Templates}
+        self.given = {by: set(templates) for by, templates in SYSTEM_SAYS.items()}  # {one that says: the Phrases}
         self.unread = {}  # {an expression whose text is not written in it: where it is said}
         for module, tree in self.modules.items():
             parts = [each for node in tree.body for each in (node.body if isinstance(node, ast.ClassDef) else [node])]
@@ -147,9 +147,9 @@ class Reader:
                 for template in templates:
                     self.add(template, where)
                 by = called(node) if isinstance(node, ast.Call) else getattr(node, "name", "")
-                self.given.setdefault(by, set()).update(filter(Template.has_words, templates))
+                self.given.setdefault(by, set()).update(filter(Phrase.has_words, templates))
                 self.alone.update(templates if by not in PARTS else ())
-                if not isinstance(expression, ast.Constant) and not any(map(Template.is_text, templates)):
+                if not isinstance(expression, ast.Constant) and not any(map(Phrase.is_text, templates)):
                     self.unread[ast.unparse(expression)] = where
 
     @staticmethod
@@ -175,17 +175,17 @@ class Reader:
     def of(self, node, scope, within=()):
         """The templates that an expression may be."""
         if isinstance(node, ast.Constant):
-            return [Template((node.value,))] if isinstance(node.value, str) else [ANY]
+            return [Phrase((node.value,))] if isinstance(node.value, str) else [ANY]
         if isinstance(node, ast.JoinedStr):
             found = self.joined([self.of_value(part, scope, within) for part in node.values])
-            if any(map(Template.has_words, found)):
+            if any(map(Phrase.has_words, found)):
                 return found
             return self.joined([self.of(part, scope, within) for part in node.values])  # its values have the words
         if isinstance(node, ast.FormattedValue):
             return self.of(node.value, scope, within)
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
             found = self.joined([self.of(node.left, scope, within), self.of(node.right, scope, within)])
-            return found if any(map(Template.has_words, found)) else [ANY]
+            return found if any(map(Phrase.has_words, found)) else [ANY]
         if isinstance(node, ast.IfExp):
             return [*self.of(node.body, scope, within), *self.of(node.orelse, scope, within)]
         if isinstance(node, ast.BoolOp):
@@ -199,18 +199,18 @@ class Reader:
         if isinstance(node, (ast.Name, ast.Attribute)):
             name = getattr(node, "id", getattr(node, "attr", ""))
             if name in TEXTS or scope.is_said(name):
-                return [Template((Value((), TEXTS.get(name, (scope.name,)), always=name not in SYSTEM_SAYS),))]
+                return [Phrase((Value((), TEXTS.get(name, (scope.name,)), always=name not in SYSTEM_SAYS),))]
             meant = scope.of(name) if isinstance(node, ast.Name) and name not in within else []
             return [each for value in meant for each in self.of(value, scope, (*within, name))] or [ANY]
         if isinstance(node, ast.Call):
             name, results = called(node), self.results(called(node))
             if name in SYSTEM_SAYS:
-                return [Template((Value((), (name,)),))]
+                return [Phrase((Value((), (name,)),))]
             if name in within:  # it calls itself
                 makes_text = any(isinstance(part, ast.JoinedStr) for result, _ in results for part in ast.walk(result))
-                return [Template((Value((), (name,)),)) if makes_text else ANY]
+                return [Phrase((Value((), (name,)),)) if makes_text else ANY]
             found = [each for result, inside in results for each in self.of(result, inside, (*within, name))]
-            self.given.setdefault(name, set()).update(filter(Template.has_words, found))
+            self.given.setdefault(name, set()).update(filter(Phrase.has_words, found))
             return found or [ANY]
         return [ANY]
 
@@ -228,8 +228,8 @@ class Reader:
             self.add(template, "within another text")
         if len(templates) == 1 and not templates[0].has_words():
             return templates
-        known = tuple(filter(Template.is_text, templates))
-        return [Template((Value(known, always=ANY not in templates),))] if known else [ANY]
+        known = tuple(filter(Phrase.is_text, templates))
+        return [Phrase((Value(known, always=ANY not in templates),))] if known else [ANY]
 
     @staticmethod
     def joined(parts):
@@ -241,4 +241,4 @@ def merged(parts):
     """The template of these parts, texts that stand together made one."""
     groups = itertools.groupby(parts, lambda part: isinstance(part, Value))
     joined = [each for values, group in groups for each in (group if values else ["".join(group)])]
-    return Template(tuple(part for part in joined if part != ""))
+    return Phrase(tuple(part for part in joined if part != ""))

@@ -94,7 +94,7 @@ def parts(text):
     return re.findall(r"^## (.*)$", text, re.M), re.findall(r"^- (.*)$", traps, re.M)
 
 
-def in_chinese(folder, place):
+def place_in_chinese(folder, place):
     """The heading, or the first words of the trap, of the Chinese text that stands where `place` does in the English."""
     of_english, of_chinese = ([part.replace("**", "") for each in parts((folder / name).read_text(encoding="utf-8"))
                                for part in each] for name in ("README.md", "README.zh-CN.md"))
@@ -109,7 +109,7 @@ def read_on(check, cause, chapter):
               or [f"{chapter.number}: The code"])
     number, words = next((place for place in places if place.startswith(chapter.number)), places[0]).split(": ", 1)
     if language() == "zh":
-        words = in_chinese(find(number).path, words)
+        words = place_in_chinese(find(number).path, words)
     return _("Read: {chapter}/README.md, {words}", chapter=find(number).name, words=words.strip(",:.").replace("`", ""))
 
 

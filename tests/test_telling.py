@@ -157,7 +157,7 @@ def test_what_a_compiler_says_stays_as_it_is(message, why):
                                           for row in rows.values() for place in row}))
 def test_where_to_read_on_is_told_in_chinese(place, chinese):
     chapter, words = find(place[0]), place[1]
-    told = telling.in_chinese(chapter.path, words)
+    told = telling.place_in_chinese(chapter.path, words)
     assert re.search("[一-龥]", told), told
     assert told in (chapter.path / "README.zh-CN.md").read_text().replace("**", "") and columns(told) < 60
 
