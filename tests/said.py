@@ -1,4 +1,5 @@
-"""What the checks may say to a student, read from their code: each text as a template, a Phrase, {} where a value stands.
+"""What the checks may say to a student, read from their code: each text as a template, a Phrase, {} where a
+value stands.
 
 A text is what is given to those that SAY, or is returned by those of RETURNED: written there, or as a constant, a
 variable, an argument or another function's result. One that is written in two ways, by `a if b else c` or `a or b`, is

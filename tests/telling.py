@@ -114,8 +114,8 @@ def read_on(check, cause, chapter):
 
 
 def report(check, verdict, cause, place, chapter):
-    """The lines that are printed of a failure. `cause` is {id, seen, text} or None. Where they would be too many, what is
-    left out stands before the cause. The command alone may be wider than WIDTH: it is to be copied."""
+    """The lines that are printed of a failure. `cause` is {id, seen, text} or None. Of too many lines those that stand
+    before the cause are left out. The command alone may be wider than WIDTH: it is to be copied, and not cut."""
     lines = wrapped(_("{check}: {title}.", check=check.id, title=title_of(check)), WIDTH)
     if verdict.steps:
         lines += [_("What was done:"), *told_steps(verdict)]

@@ -48,7 +48,8 @@ def test_nothing_is_announced_that_does_not_follow(language):
     assert steps(["client 1", refused], ["client 1", ends], ["client 2", refused, b"x".hex()]) == ([
         "  1. 客户端 1 应当被拒绝，不管它说什么", "  2. 客户端 1 与文件结束在同一个包里发送",
         "  3. 客户端 2 应当被拒绝，不管它说什么： b'x'"] if language == "zh" else [
-        "  1. client 1 has to be refused, whatever it says", "  2. client 1 sends, with the end of file in the same packet",
+        "  1. client 1 has to be refused, whatever it says",
+        "  2. client 1 sends, with the end of file in the same packet",
         "  3. client 2 has to be refused, whatever it says: b'x'"])
 
 

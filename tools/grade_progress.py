@@ -95,7 +95,8 @@ def first_failed(result, hidden=True, into="en"):
     for chapter in [each for each in result["chapters"] if each["folder"]] or result["chapters"]:
         for row in chapter["checks"]:
             if row["status"] == "failed" and (hidden or row["visibility"] == "visible"):
-                message = translated(row["message"], into, kept_only=row["id"] == "builds")  # else the compiler's own words
+                compiled = row["id"] == "builds"  # the message may be the compiler's own words
+                message = translated(row["message"], into, kept_only=compiled)
                 why = row["cause"]["id"] if row["cause"] else message.partition("\n")[0]
                 return f"{chapter['chapter'][:2]} {row['id']}", why
     return "", ""

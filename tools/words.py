@@ -141,7 +141,7 @@ def said():
 
 @cache
 def known(within=False, kept_only=False):
-    """The Templates of what kept() may make and a check may say; with `within`, of what only stands in such texts too."""
+    """The Templates of what kept() may make and a check may say; `within`, of what only stands within others too."""
     tables = [chinese()["kept"], {} if kept_only else said()["said"], said()["within"] if within else {}]
     return [Template(*row, is_part=table is tables[2]) for table in tables for row in table.items()]
 
