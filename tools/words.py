@@ -150,7 +150,7 @@ def known(within=False, kept_only=False):
 
 
 WIDE = "\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe4f\uff01-\uff60"
-PIECE = re.compile(rf" +|[（《“]*(?:[{WIDE}]|[^ {WIDE}（《“]+)[，。：；、？！）》”…]*|[（《“]+")  # is not broken
+PIECE = re.compile(rf"\s+|[（《“]*(?:[{WIDE}]|[^\s{WIDE}（《“]+)[，。：；、？！）》”…]*|[（《“]+")  # is not broken
 
 
 def column(character):
@@ -183,8 +183,8 @@ def wrapped(text, width, most=None):
 
 def broken(text, width):
     line, used = "", 0
-    for found in PIECE.finditer(" ".join(text.split())):
-        piece, at = found[0], 0
+    for found in PIECE.finditer(text.strip()):
+        piece, at = " " if found[0].isspace() else found[0], 0
         if fitting(piece, width - used) < len(piece) == fitting(piece, width):
             yield line
             line, used = "", 0
