@@ -2,6 +2,7 @@
 changes."""
 
 import contextlib
+import http.client
 import os
 import re
 import resource
@@ -103,21 +104,37 @@ class HttpTalk(Peer):
         head = self.until(b"\r\n\r\n", "an answer")
         line, *lines = head.decode("latin-1").split("\r\n")
         status = re.fullmatch(r"HTTP/1\.1 (\d{3}) [\t\x20-\x7e]*", line)
-        fields = dict(re.fullmatch(r"([!#-'*+.^-z|~A-Z0-9-]+):[ \t]*(.*?)[ \t]*", each).groups() for each in lines)
         if not status:
             raise Failed(f"this is no status line: {show(line.encode('latin-1'))}")
         status = int(status[1])
+        fields = http.client.HTTPMessage()  # finds a name in capitals or not
+        for each in lines:
+            field = re.fullmatch(r"([!#-'*+.^-z|~A-Z0-9-]+):[ \t]*(.*?)[ \t]*", each)
+            if not field:
+                raise Failed(f"this is no field line: {show(each.encode('latin-1'))}")
+            fields[field[1]] = field[2]
         if head_only or status in (204, 304) or status < 200:
             return Answer(status, fields, b"")
-        if fields.get("Transfer-Encoding") == "chunked":
-            body = b""
-            while size := int(self.until(b"\r\n", "a chunk's size"), 16):
-                body += self.exactly(size + 2, "a chunk")[:-2]
-            self.until(b"\r\n", "the end of the chunks")
-            return Answer(status, fields, body)
+        if fields.get("Transfer-Encoding", "").lower() == "chunked":
+            return Answer(status, fields, self.chunks())
         if "Content-Length" not in fields:
             raise Failed(f"an answer without an end: {show(head, 600)}")
+        if not re.fullmatch("[0-9]{1,18}", fields["Content-Length"]):
+            raise Failed(f"Content-Length is {show(fields['Content-Length'].encode('latin-1'))}")
         return Answer(status, fields, self.exactly(int(fields["Content-Length"]), "the body"))
+
+    def chunks(self):
+        body = bytearray()
+        while True:
+            size = self.until(b"\r\n", "a chunk's size")
+            if not re.fullmatch(rb"[0-9A-Fa-f]{1,15}", size):
+                raise Failed(f"a chunk's size is {show(size)}")
+            if int(size, 16) == 0:
+                self.until(b"\r\n", "the end of the chunks")
+                return bytes(body)
+            body += self.exactly(int(size, 16), "a chunk")
+            if self.exactly(2, "a chunk") != b"\r\n":
+                raise Failed("a chunk does not end as its size says")
 
     def expect_closed(self):
         if self.rest:

@@ -123,6 +123,20 @@ def test_of_a_long_head_the_beginning_is_told(head, english, chinese):
     assert translated(told, "zh").startswith(chinese) and translated(told, "zh").endswith(f" …（共 {len(head)} 字节）")
 
 
+@pytest.mark.parametrize("sent, english, chinese", [
+    (b"HTTP/1.1 200 OK\r\nno field", "this is no field line: b'no field'", "这不是字段行：b'no field'"),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: many", "Content-Length is b'many'", "Content-Length 是 b'many'"),
+    (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nx", "a chunk's size is b'x'", "分块的大小是 b'x'"),
+    (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nxyz", "a chunk does not end as", "分块没有按它的大小结束"),
+])
+def test_an_answer_that_is_none_is_the_server_s_fault(sent, english, chinese):
+    talk = HttpTalk.__new__(HttpTalk)
+    talk.rest = bytearray(sent + b"\r\n\r\n")
+    with pytest.raises(Failed) as raised:
+        talk.answer()
+    assert str(raised.value).startswith(english) and translated(str(raised.value), "zh").startswith(chinese)
+
+
 def row(id, status, title="", message=""):
     return {"id": id, "status": status, "title": title, "message": message}
 
