@@ -157,7 +157,7 @@ def command(plain, tmp_path, monkeypatch):
     monkeypatch.setattr(Results.save, "__defaults__", (tmp_path / "results",))
 
     def run(*words):
-        return bench.main([*words, "--seconds", "0.05", "--name", "one"])
+        return bench.main([*words, "--seconds", "0.2", "--name", "one"])
 
     return run
 

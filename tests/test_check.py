@@ -1,6 +1,8 @@
 """./lab check: what it says of servers that were not written for this project, right ones, wrong ones and wild ones; and
 how it ends on a command line that it cannot carry out."""
 
+import contextlib
+import itertools
 import json
 import os
 import re
@@ -251,6 +253,18 @@ def test_the_library_that_lets_calls_fail_is_built_where_it_is_missing_and_wante
     checking.build_what_fails(checking.read([chapter, "--", "true"]))
     assert asked == [["tests/missing.so"]] * wanted
     assert ("nothing can be built here" in capsys.readouterr().err) == wanted
+
+
+@pytest.mark.parametrize("waited, ends", [(5.0, True), (0.0, False)], ids=["contended", "idle"])
+def test_the_time_in_which_cores_were_wanted_does_not_count_for_an_end(waited, ends, monkeypatch):
+    asked = itertools.count()
+    monkeypatch.setattr("process.contended", lambda: 100.0 + (waited if next(asked) else 0.0))
+    process = Process(["sleep", "0.5"])
+    try:
+        with contextlib.nullcontext() if ends else pytest.raises(Failed, match="still running after 0.3 s"):
+            assert process.wait(0.3) == 0
+    finally:
+        process.kill()
 
 
 @pytest.mark.parametrize("waited, contended", [(5.0, 0.0), (0.0, 5.0)], ids=["told by it", "told by the machine"])
