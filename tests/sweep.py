@@ -33,11 +33,10 @@ class Kind:
     """A kind of program: its checks, those of them that a chapter asks for, and what they judge."""
 
     ladder: Ladder
-    role: int  # which of a chapter's pair it is
+    role: int | None  # which of a chapter's pair it is; none: what stands beside the pairs
     capabilities: Callable  # of a chapter
     subject: Callable  # of a program of this kind, its words, a chapter, a build, the patience
     variants: bool = False  # whether a chapter's variants are judged too
-    threads: bool = True  # whether what it judges has them, where the chapter's program has
 
 
 def capabilities_of_server(chapter):
@@ -91,9 +90,7 @@ def client_subject(program, words, chapter, build, patience):
 
 
 def passing_subject(program, words, chapter, build, patience):
-    """The program beside the chapter's server, unless `program` is a wrong one."""
-    beside = Path(program).with_name("pass_descriptor") if Path(program).name == "server" else program
-    return ServerSubject([beside, "--at", "{path}"], chapter.capabilities, patience)
+    return ServerSubject([program, "--at", "{path}"], chapter.capabilities, patience)
 
 
 def datagram_subject(program, words, chapter, build, patience):
@@ -113,7 +110,7 @@ KINDS = {
     "datagram-own": Kind(datagram_own.ladder, 0, capabilities_of_server, datagram_subject),
     "datagram-clients": Kind(datagram_clients.ladder, 1, capabilities_of_client, datagram_client_subject),
     "http": Kind(http_contract.ladder, 0, capabilities_of_http_server, http_subject),
-    "passing": Kind(paths.passing, 0, capabilities_of_server, passing_subject, threads=False),
+    "passing": Kind(paths.passing, None, capabilities_of_server, passing_subject),
 }
 
 
@@ -141,6 +138,8 @@ class Case:
 
 
 def programs(kind, chapter):
+    if kind.role is None:
+        return chapter.beside
     more = [f"{chapter.pairs[0][kind.role]} {words}" for words in chapter.variants if kind.variants]
     return [pair[kind.role] for pair in chapter.pairs] + more
 
@@ -151,7 +150,7 @@ def cases(kind, builds, full):
             for check in kind.ladder:
                 if check.capability in kind.capabilities(chapter):
                     # With other words its threads are the same, which only --full does not take for granted.
-                    threaded = kind.threads and (program.split()[0] if full else program) in chapter.threaded
+                    threaded = (program.split()[0] if full else program) in chapter.threaded
                     for build in builds.for_check(check.measured, threaded, started_often=check.refusals and not full):
                         yield Case(kind, chapter, program, build, check)
 
