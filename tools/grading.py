@@ -275,7 +275,7 @@ class Grader:
         for row in rows:
             row["runs"] = moved.get(row["id"], [row["status"]])
         if build.status == "failed":
-            rows[0]["report"] = [_("There is nothing to judge:"), *build.message.splitlines()]
+            rows[0]["report"] = ["There is nothing to judge:", *build.message.splitlines()]
         known = {f"{folder}/": "", f"{self.sandbox.student}/": ""} if folder else {}
         return cleaned({
             "chapter": chapter.name, "folder": str(folder.relative_to(self.sandbox.student)) if folder else None,
