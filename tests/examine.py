@@ -20,7 +20,7 @@ import network
 from check import CannotTell, Differs, Failed
 from journal import journal
 from listening import children, runs, tree
-from process import contended, resident, send, waited_for_a_core
+from process import contended, excused, resident, send, waited_for_a_core
 
 TERMS = Path(__file__).with_name("points.toml")
 PR_SET_CHILD_SUBREAPER = 36
@@ -280,13 +280,13 @@ class Climb:
         return None
 
     def late(self, job):
-        """Whether its time is up. For how long it, and what it judges, waited for a core that others had does not count,
-        up to twice as much again. Children that have ended no longer tell it: the machine does, of all together."""
+        """Whether its time is up. For how long it, and what it judges, waited for a core that others had is excused().
+        Children that have ended no longer tell it: the machine does, of all together."""
         over = time.monotonic() - job.begin - job.limit
         if over <= 0:
             return False
         waited = max(sum(map(waited_for_a_core, tree(job.pid))), contended() - job.contended)
-        return over > min(2 * job.limit, waited)
+        return over > excused(job.limit, waited)
 
     def by_design(self, job):
         return job.check.id in ("thousand", "ten-thousand")  # a process for each of a thousand clients is a way to do it

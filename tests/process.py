@@ -135,6 +135,11 @@ def contended():
     return 0.0
 
 
+def excused(limit, waited):
+    """Of the seconds that were waited for a core those by which `limit` is put off: up to twice as many as it has."""
+    return min(2 * limit, waited)
+
+
 def all_threads_are(states, pid):
     """Whether each thread of `pid` is in one of these states. proc_pid_stat(5)"""
     stats = [(thread / "stat").read_text() for thread in threads_of(pid)]
@@ -251,14 +256,14 @@ class Process:
     # ---- its end
 
     def wait(self, patience):
-        """Its exit code, negative for a signal. Raises Failed when it does not end in `patience` seconds. Those in which
-        somebody wanted a core that others had do not count, up to twice as many again."""
+        """Its exit code, negative for a signal. Raises Failed when it does not end in `patience` seconds; those in which
+        somebody waited for a core are excused()."""
         end, before, late = time.monotonic() + patience, contended(), 0.0
         while True:
             try:
                 return self.popen.wait(max(0.0, end + late - time.monotonic()))
             except subprocess.TimeoutExpired:
-                late = min(2 * patience, contended() - before)
+                late = excused(patience, contended() - before)
                 if time.monotonic() >= end + late:
                     raise Failed(f"still running after {patience:g} s: {' '.join(self.command)}") from None
 
