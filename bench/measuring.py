@@ -353,6 +353,7 @@ def kept_alive(server, cell):
     """The memory of connections on which one request was answered, each. They are opened one after another, and all of
     them are there in the end, or there is no number."""
     request = f"GET /page HTTP/1.1\r\nHost: {HERE}\r\n\r\n".encode()
+    page = servers.page(servers.PAGE_SIZE)
     before = memory(server, "Pss_Anon")
     ends = select.poll()
     with contextlib.ExitStack() as stack:
@@ -361,7 +362,7 @@ def kept_alive(server, cell):
             client.sendall(request)
             answer = http.client.HTTPResponse(client)
             answer.begin()
-            if answer.status != 200 or answer.read() != servers.page(servers.PAGE_SIZE):
+            if answer.status != 200 or answer.read() != page:
                 raise Failed(kept("the page came back wrong"))
             ends.register(client, select.POLLIN | select.POLLRDHUP)
         after = memory(server, "Pss_Anon")

@@ -124,8 +124,8 @@ def start(contestant, build, words, folder, size):
 
 NGINX = """daemon off; worker_processes 1; worker_rlimit_nofile 20000; pid {folder}/pid; error_log {folder}/errors;
 events {{ worker_connections 16000; }}
-http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000000; keepalive_timeout 600; default_type text/plain;
-  open_file_cache max=100; open_file_cache_valid 1s;
+http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000000; keepalive_timeout 600;
+  default_type text/plain; open_file_cache max=100; open_file_cache_valid 1s;
   client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
   fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
   server {{ listen 127.0.0.1:{port} backlog=4096; root {folder}; }} }}
