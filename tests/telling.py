@@ -6,8 +6,11 @@ import shlex
 import tomllib
 from pathlib import Path
 
+from rich.cells import cell_len
+
 from chapters import find
-from words import _, beside, columns, cut, kept, language, text_of, title_of, translated, wrapped
+from columns import beside, cut, wrapped
+from words import _, kept, language, text_of, title_of, translated
 
 TRAPS = Path(__file__).with_name("traps.toml")
 
@@ -61,7 +64,7 @@ def told_difference(differs):
     lines = []
     for name, label in (("expected", _("expected")), ("got", _("got"))):
         data = bytes.fromhex(differs[name])[start:start + 16]
-        lines.append(f"  {label}{' ' * (10 - columns(label))}{data.hex(' '):<48} {printable(data)}")
+        lines.append(f"  {label}{' ' * (10 - cell_len(label))}{data.hex(' '):<48} {printable(data)}")
     lines.append(" " * (12 + 3 * (at - start)) + "^^" + " " * (47 - 3 * (at - start) + at - start) + "^")
     return lines
 

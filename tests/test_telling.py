@@ -13,7 +13,7 @@ from chapters import find
 from check import Check, Differs, Failed, expect_bytes
 from examine import Verdict
 from http_contract import HttpTalk
-from words import columns, translated
+from words import translated
 
 TITLE = "SIGTERM 和 SIGINT 在 2 秒之内结束它，连同子进程，不管客户端在做什么"
 SENDS = [[f"client {number}", "sends", b"hello\n".hex()] for number in (1, 2, 3)]
@@ -174,7 +174,7 @@ def test_where_to_read_on_is_told_in_chinese(place, chinese):
     chapter, words = find(place[0]), place[1]
     told = telling.place_in_chinese(chapter.path, words)
     assert re.search("[一-龥]", told), told
-    assert told in (chapter.path / "README.zh-CN.md").read_text().replace("**", "") and columns(told) < 60
+    assert told in (chapter.path / "README.zh-CN.md").read_text().replace("**", "") and cell_len(told) < 60
 
 
 @pytest.mark.parametrize("width", range(31))

@@ -9,9 +9,11 @@ import subprocess
 import time
 
 import pytest
+from rich.cells import cell_len
 
 import causes
 import checking
+import columns
 import said
 import words
 from chapters import ROOT
@@ -227,28 +229,28 @@ def test_a_long_text_is_read_in_a_moment():
     ("一 ab 二三", ["一 ab 二", "三"]),
 ])
 def test_a_text_is_broken_by_columns(text, lines):
-    assert words.wrapped(text, 8) == lines
+    assert columns.wrapped(text, 8) == lines
 
 
 @pytest.mark.parametrize("width, text", [(5, "一二"), (4, "一二"), (3, "一"), (0, "")])
 def test_a_text_is_cut_by_columns(width, text):
-    assert words.cut("一二三", width) == text
+    assert columns.cut("一二三", width) == text
 
 
 @pytest.mark.parametrize("text", ["一", "a", "一二三，（四）five six", "SIGTERM 和 SIGINT 在 2 秒之内结束它", "e\u0301" * 40])
 def test_a_narrow_line_has_at_least_one_character(text):
     for width in range(-1, 31):
-        lines = words.wrapped(text, width)
-        assert all(words.columns(line) <= max(width, 2) for line in lines) and all(lines)
+        lines = columns.wrapped(text, width)
+        assert all(cell_len(line) <= max(width, 2) for line in lines) and all(lines)
         assert "".join(lines).replace(" ", "") == text.replace(" ", "")
-        assert words.columns(words.cut(text, width)) <= max(width, 0)
+        assert cell_len(columns.cut(text, width)) <= max(width, 0)
 
 
 @pytest.mark.parametrize("word", ["x", "说", "a ", "一，"])
 def test_a_long_text_is_broken_in_a_moment(word):
     text = word * ((1 << 20) // len(word))
     begin = time.process_time()
-    assert len(words.wrapped(text, 98, 3)) == 3 and words.columns(words.cut(text, 98)) == 98
+    assert len(columns.wrapped(text, 98, 3)) == 3 and cell_len(columns.cut(text, 98)) == 98
     assert time.process_time() - begin < 0.1
 
 
@@ -256,7 +258,7 @@ def test_a_long_text_is_broken_in_a_moment(word):
     ("服务器", "启动", "服务器启动"), ("客户端 1", "连接", "客户端 1 连接"), ("client 1", "connects", "client 1 connects"),
 ])
 def test_no_blank_stands_between_chinese(one, other, both):
-    assert words.beside(one, other) == both
+    assert columns.beside(one, other) == both
 
 
 def test_what_nobody_kept_is_shown_as_it_is():

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import packages
 from common import BUILD, CHAPTERS, USAGE, Trouble, find_chapter, say, sorted_words
-from words import _, columns, kept, title_of, translated, wrapped
+from words import _, kept, title_of, translated
 
 FAULT = BUILD / "tests" / "libfault.so"
 OWN_FAULT = 3  # the exit code when it is not the server that is to blame
@@ -229,12 +229,14 @@ def lines_of(rows):
 
 def table_of(rows, width):
     """Their lines, as a table that is `width` columns wide."""
+    from columns import wrapped
+    from rich.cells import cell_len
     from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=None, show_header=False, padding=(0, 1, 0, 0))
     lines = [(*MARKS[status], ", ".join(ids), said) for status, said, ids in lines_of(rows)]
-    widest = [max(map(columns, column)) for column in zip(*lines)] or [0] * 4
+    widest = [max(map(cell_len, column)) for column in zip(*lines)] or [0] * 4
     room = max(NARROWEST, width - 3 - widest[1])
     for_ids = min(widest[2], max(room // 2, room - widest[3]))
     for colour, mark, ids, said in lines:

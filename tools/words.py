@@ -1,12 +1,10 @@
 """What ./lab says, in the reader's language: the code has the English, messages.zh.toml what it is in Chinese, and
 said.zh.toml what the checks say."""
 
-import itertools
 import os
 import re
 import string
 import tomllib
-import unicodedata
 from functools import cache, lru_cache
 from pathlib import Path
 
@@ -144,60 +142,3 @@ def known(within=False, kept_only=False):
     """The Templates of what kept() may make and a check may say; `within`, of what only stands within others too."""
     tables = [chinese()["kept"], {} if kept_only else said()["said"], said()["within"] if within else {}]
     return [Template(*row, is_part=table is tables[2]) for table in tables for row in table.items()]
-
-
-# ---- what is printed in columns, of which a Chinese character takes two
-
-
-WIDE = "\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe4f\uff01-\uff60"
-PIECE = re.compile(rf"\s+|[（《“]*(?:[{WIDE}]|[^\s{WIDE}（《“]+)[，。：；、？！）》”…]*|[（《“]+")  # is not broken
-
-
-def column(character):
-    return 2 if unicodedata.east_asian_width(character) in "WF" else not unicodedata.combining(character)
-
-
-def columns(text):
-    return sum(map(column, text))
-
-
-def fitting(text, width, begin=0):
-    """How many characters fit, from `begin` on."""
-    for at in range(begin, len(text)):
-        width -= column(text[at])
-        if width < 0:
-            return at - begin
-    return len(text) - begin
-
-
-def cut(text, width):
-    """As much of the beginning as fits."""
-    return text[:fitting(text, width)]
-
-
-def wrapped(text, width, most=None):
-    """The lines of a text, `most` of them: they are broken at blanks, and beside a Chinese character, but not before a
-    comma. Where nothing fits, a line has one character."""
-    return [line.rstrip() for line in itertools.islice(broken(text, width), most)]
-
-
-def broken(text, width):
-    line, used = "", 0
-    for found in PIECE.finditer(text.strip()):
-        piece, at = " " if found[0].isspace() else found[0], 0
-        if fitting(piece, width - used) < len(piece) == fitting(piece, width):
-            yield line
-            line, used = "", 0
-        while (end := at + max(fitting(piece, width - used, at), not line)) < len(piece):  # wider than a line
-            yield line + piece[at:end]
-            line, used, at = "", 0, end
-        if line or piece.strip():
-            line += piece[at:]
-            used += columns(piece[at:])
-    yield line
-
-
-def beside(one, other):
-    """Two texts, a blank between them unless Chinese meets Chinese."""
-    meet = columns(one[-1:] + other[:1]) == 4
-    return one + ("" if meet else " ") + other
