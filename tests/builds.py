@@ -28,7 +28,7 @@ class Build:
 
 class Builds:
     """Behaviour is judged under sanitizers where such builds are given, and what is measured on the plain one: memory
-    and time under a sanitizer are not the program's own. What starts a program a dozen times is judged on the plain one
+    and time under a sanitizer are not the program's own. What starts a server a dozen times is judged on the plain one
     too, where a start costs 8 ms and not 35 or 60; with --full it is judged as behaviour."""
 
     def __init__(self, folders):

@@ -33,6 +33,10 @@ class Chapter:
         return self.name[:2]
 
     @property
+    def servers(self):
+        return [server for server, _ in self.pairs]
+
+    @property
     def judged(self):
         """The programs that checks judge; what else there is of a chapter is for its text."""
         return [*(program for pair in self.pairs for program in pair), *self.beside]

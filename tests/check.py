@@ -33,7 +33,7 @@ class Check:
     needs: str = ""  # the id of the check without which this one means nothing
     capability: str = ""  # the group it belongs to
     measured: bool = False  # memory, CPU or thousands of connections: judged on a plain build
-    refusals: bool = False  # starts it a dozen times to see words refused: under sanitizers only with --full
+    refusals: bool = False  # starts a server a dozen times to see words refused: under sanitizers only with --full
     slow: bool = False  # only with --full
 
 

@@ -284,7 +284,7 @@ def help_(subject):
 
 
 @check("client-bad-options", "A command line that it cannot take ends it with exit 2 and one line that names the word",
-       capability="client", refusals=True)
+       capability="client")
 def bad_options(subject):
     judge_bad_command_lines(subject, more=((("--verbose",), "--verbose"),))
 
@@ -408,7 +408,7 @@ def in_order(subject):
 
 
 @check("client-in-flight-options", "--help names --connections and --in-flight too, and what they cannot take is refused "
-       "with exit 2 and one line that names it", needs="client-bad-options", capability="in-flight", refusals=True)
+       "with exit 2 and one line that names it", needs="client-bad-options", capability="in-flight")
 def in_flight_options(subject):
     options = ("--connections", "--in-flight")
     judge_help(subject, options)

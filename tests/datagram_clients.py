@@ -344,7 +344,7 @@ def help_(subject):
 
 
 @check("udp-client-bad-options", "A command line that it cannot take ends it with exit 2 and one line that names the "
-       "word", capability="datagram-client", refusals=True)
+       "word", capability="datagram-client")
 def bad_options(subject):
     more = [((f"--{name}", word), f"'{word}'") for name, words in
             (("timeout", ("0", "-1", "nan", "inf", "61", "1s", "")), ("retries", ("-1", "65536", "1.5", "many", "")))

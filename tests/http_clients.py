@@ -255,7 +255,7 @@ def help_(subject):
 
 
 @check("http-client-bad-options", "A command line that it cannot take ends it with exit 2 and one line that names the word",
-       capability="http-client", refusals=True)
+       capability="http-client")
 def bad_options(subject):
     for words, named in ((("--nonsense",), "--nonsense"), ((), "URL"), (("http://x/", "stray"), "'stray'"),
                          (("http://x/", "--output"), "--output"), (("http://x/", "--post", ""), "--post"),

@@ -230,7 +230,7 @@ def fake_chapter(folder, client, **how):
     return Chapter("98_fake", model="", model_zh="", idea="", idea_zh="", port=0, capabilities=frozenset())
 
 
-CLIENT = ROOT / "build" / "02_fork_server" / "client"
+CLIENT = "02_fork_server/client"
 
 
 @pytest.mark.parametrize("client, how, verdict, code", [
@@ -242,7 +242,9 @@ CLIENT = ROOT / "build" / "02_fork_server" / "client"
     ("/bin/false", {}, "client: exit 1", 1),
     ("/no/such/client", {}, "No such file", 1),
 ])
-def test_run_judges_the_reply(client, how, verdict, code, tmp_path, capsys):
+def test_run_judges_the_reply(client, how, verdict, code, tmp_path, capsys, builds):
+    if client == CLIENT:  # of a build that has it
+        client = next(filter(Path.exists, (build.folder / CLIENT for build in builds.all)))
     chapter = fake_chapter(tmp_path, client, **how)
     assert run.run_all([chapter], tmp_path) == code
     told = run.converse(chapter, tmp_path)
@@ -289,7 +291,7 @@ def test_a_folder_of_which_several_programs_are_built_is_named_once(build_folder
 
 
 def test_what_is_up_to_date_is_not_built(capfd):
-    build.build(["01_basic_tcp"])
+    build.build(["01_basic_tcp/server"])
     assert capfd.readouterr() == ("", "")
 
 
@@ -319,7 +321,7 @@ def test_under_thread_sanitizer_only_threads_are_built():
     assert "08_threadpool/server" in lab_test.targets("build-tsan", None)  # and its client is one loop, without threads
     assert "08_threadpool/client" not in lab_test.targets("build-tsan", None)
     assert not lab_test.targets("build-tsan", processes)
-    assert lab_test.targets("build", processes)[0] == processes.name
+    assert lab_test.targets("build", processes)[0] == f"{processes.name}/server"
 
 
 @pytest.fixture
@@ -343,6 +345,7 @@ def test_a_check_is_judged_on_the_builds_it_is_for(three_builds):
     assert judged_on("clients", "client-upper") == ["asan"]
     assert judged_on("own", "bad-options") == judged_on("own", "bad-pool") == ["plain"]
     assert judged_on("own", "bad-options", full=True) == ["asan", "tsan"]
+    assert judged_on("clients", "client-bad-options") == ["asan"]  # no plain client is built
 
 
 @pytest.mark.parametrize("full, judged", [(False, {"server"}), (True, {"server", "server --path @{name}"})])
@@ -367,7 +370,13 @@ def test_under_address_sanitizer_what_is_judged_is_built():
     built = lab_test.targets("build-asan", None)
     assert {"01_basic_tcp/server_wrapped", "08_threadpool/client", "10_unix_socket/pass_descriptor"} <= set(built)
     assert not any("demo" in target or target == "08_threadpool" for target in built)
-    assert "08_threadpool" in lab_test.targets("build", None)  # with all that is in it
+
+
+def test_plain_the_servers_are_built_and_with_full_all_there_is():
+    built = lab_test.targets("build", None)
+    assert {"01_basic_tcp/server_wrapped", "08_threadpool/server"} <= set(built)
+    assert not any("client" in target or target == "08_threadpool" for target in built)
+    assert "08_threadpool" in lab_test.targets("build", None, full=True)
 
 
 def test_the_unit_tests_are_run_under_sanitizers():
@@ -383,7 +392,8 @@ def test_meson_knows_what_is_built(folder):
         pytest.skip("not set up")
     known = set(re.findall(r"^build ([\w/]+): ", (ROOT / folder / "build.ninja").read_text(), re.MULTILINE))
     for chapter in [None, *CHAPTERS]:
-        assert set(lab_test.targets(folder, chapter, full=True)) <= known
+        for full in (False, True):
+            assert set(lab_test.targets(folder, chapter, full)) <= known
 
 
 @pytest.mark.parametrize("failing, stage", [
