@@ -30,10 +30,15 @@ PATIENCE = 30
 SAMPLE = bytes(range(256)) * 2048 + random.Random(1).randbytes(1 << 19)  # 1 MiB, NULs and all
 
 
+PAIRS = [pytest.param(chapter.name, marks=[] if chapter.name == lab_test.SENT_THROUGH else [pytest.mark.slow])
+         for chapter in CHAPTERS]
+
+
 @pytest.fixture(scope="module", autouse=True)
-def built():
+def built(request):
     """Up to date, so that what these tests run has nothing to say of building."""
-    build.build([chapter.name for chapter in CHAPTERS])
+    all_there_are = [chapter.name for chapter in CHAPTERS]
+    build.build(all_there_are if request.config.getoption("--full") else [lab_test.SENT_THROUGH])
 
 
 def lab(*words, door=ROOT / "lab", **rest):
@@ -88,7 +93,7 @@ def test_an_unknown_command_is_refused():
 # ---- run: a file through a pair
 
 
-@pytest.mark.parametrize("chapter", [chapter.name for chapter in CHAPTERS])
+@pytest.mark.parametrize("chapter", PAIRS)
 def test_run_sends_a_file_and_prints_the_reply_alone(chapter, tmp_path):
     file = tmp_path / "sample"
     file.write_bytes(SAMPLE)
@@ -197,6 +202,7 @@ def test_an_interrupt_leaves_nothing_behind(how, code):
 # ---- run: every chapter in turn
 
 
+@pytest.mark.slow
 def test_run_shows_every_chapter():
     ended = lab("run", env={**os.environ, "COLUMNS": "80"})
     lines = ended.stdout.decode().splitlines()
@@ -230,7 +236,7 @@ def fake_chapter(folder, client, **how):
     return Chapter("98_fake", model="", model_zh="", idea="", idea_zh="", port=0, capabilities=frozenset())
 
 
-CLIENT = "02_fork_server/client"
+CLIENT = ROOT / "build" / lab_test.SENT_THROUGH / "client"
 
 
 @pytest.mark.parametrize("client, how, verdict, code", [
@@ -242,9 +248,7 @@ CLIENT = "02_fork_server/client"
     ("/bin/false", {}, "client: exit 1", 1),
     ("/no/such/client", {}, "No such file", 1),
 ])
-def test_run_judges_the_reply(client, how, verdict, code, tmp_path, capsys, builds):
-    if client == CLIENT:  # of a build that has it
-        client = next(filter(Path.exists, (build.folder / CLIENT for build in builds.all)))
+def test_run_judges_the_reply(client, how, verdict, code, tmp_path, capsys):
     chapter = fake_chapter(tmp_path, client, **how)
     assert run.run_all([chapter], tmp_path) == code
     told = run.converse(chapter, tmp_path)
@@ -291,7 +295,7 @@ def test_a_folder_of_which_several_programs_are_built_is_named_once(build_folder
 
 
 def test_what_is_up_to_date_is_not_built(capfd):
-    build.build(["01_basic_tcp/server"])
+    build.build([lab_test.SENT_THROUGH])
     assert capfd.readouterr() == ("", "")
 
 
@@ -376,6 +380,7 @@ def test_plain_the_servers_are_built_and_with_full_all_there_is():
     built = lab_test.targets("build", None)
     assert {"01_basic_tcp/server_wrapped", "08_threadpool/server"} <= set(built)
     assert not any("client" in target or target == "08_threadpool" for target in built)
+    assert lab_test.SENT_THROUGH in built and lab_test.SENT_THROUGH not in lab_test.targets("build", CHAPTERS[0])
     assert "08_threadpool" in lab_test.targets("build", None, full=True)
 
 

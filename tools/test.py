@@ -26,20 +26,23 @@ FOLDERS = {
 UNITS = {"build": ("unit", "all"), "build-asan": ("unit", "all"), "build-tsan": ("unit_threads", "threads")}
 
 
+SENT_THROUGH = "02_fork_server"  # the pair with which ./lab run is tested, where not all of them are built
 WORKERS_A_CORE = 2  # a check waits for its program most of the time
 
 
 def targets(folder, chapter, full=False):
-    """What is built in a folder: plain the servers, which are measured there; under AddressSanitizer all programs that
-    are judged, under ThreadSanitizer those of them, and the unit tests, that have threads; the unit tests under
-    AddressSanitizer. With --full the unit tests everywhere, and plain all there is of a chapter, the wrong programs and
-    what the servers are measured against. Nothing at all where no chapter is to be built."""
+    """What is built in a folder: plain the servers, which are measured there, and one pair for ./lab run; under
+    AddressSanitizer all programs that are judged, under ThreadSanitizer those of them, and the unit tests, that have
+    threads; the unit tests under AddressSanitizer. With --full the unit tests everywhere, and plain all there is of a
+    chapter, the wrong programs and what the servers are measured against. Nothing at all where no chapter is to be
+    built."""
     asked_for = [c for c in CHAPTERS if chapter in (None, c)]
     plain = folder == "build"
     wanted = {"build": "servers", "build-asan": "judged", "build-tsan": "threaded"}[folder]
     chapters = [c.name for c in asked_for] if plain and full else [
         f"{c.name}/{program}" for c in asked_for for program in getattr(c, wanted)]
-    helpers = {"contract_tools": True, "load_and_floor": plain, "bench": plain and full, "faulty": full,
+    helpers = {SENT_THROUGH: plain and not full and not chapter, "contract_tools": True, "load_and_floor": plain,
+               "bench": plain and full, "faulty": full,
                UNITS[folder][0]: full or not chapter and folder == "build-asan"}
     return chapters and [*chapters, *(name for name, asked in helpers.items() if asked)]
 
