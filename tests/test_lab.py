@@ -24,6 +24,7 @@ import test as lab_test
 from builds import Builds
 from chapters import CHAPTERS, ROOT, Chapter
 from common import Trouble
+from listening import children
 from process import members, wait_until
 
 PATIENCE = 30
@@ -424,17 +425,28 @@ def test_a_stage_that_fails_is_named(failing, stage, tmp_path, monkeypatch):
     assert failing in started[-1]  # nothing goes on after it
 
 
-def test_the_sweep_is_one_pytest_and_with_full_another_for_what_computes(monkeypatch):
-    started = []
-    monkeypatch.setattr(lab_test, "call", lambda command, **rest: started.append(list(map(str, command))) or 0)
+def test_the_sweep_is_one_pytest_and_with_full_three_more(monkeypatch):
+    """One for what computes, and the plain one twice more, each core then kept busy."""
+    started, beside, before = [], [], set(children(os.getpid()))
+
+    def call(command, **rest):
+        started.append(" ".join(map(str, command)))
+        beside.append(set(children(os.getpid())) - before)
+        return 0
+
+    monkeypatch.setattr(lab_test, "call", call)
     monkeypatch.setattr(lab_test, "build", lambda *rest: None)
+    cores = len(os.sched_getaffinity(0))
     assert lab_test.main(["--full"]) == 0
-    first, pytest_words = map(" ".join, started[-2:])
-    assert "-m pytest tests" in pytest_words and pytest_words.endswith("--full -m busy") and first.endswith("-m not busy")
-    assert f"-n {2 * len(os.sched_getaffinity(0))} --dist loadgroup" in pytest_words
-    assert all(f"--build {folder}" in pytest_words for folder in ("build", "build-asan", "build-tsan"))
+    waits, computes, *again = [each for each in started if "-m pytest tests" in each]
+    assert waits.endswith("--full -m not busy") and computes.endswith("--full -m busy")
+    assert all(f"-n {2 * cores} --dist loadgroup" in each for each in (waits, computes, *again))
+    assert all(f"--build {folder}" in waits for folder in ("build", "build-asan", "build-tsan"))
+    assert again == [waits.removesuffix(" --full -m not busy")] * 2
+    assert list(map(len, beside[-4:])) == [0, 0, cores, cores]
+    assert set(children(os.getpid())) == before  # they have ended
     assert lab_test.main(["fork"]) == 0
-    assert " ".join(started[-1]).endswith("--build build --build build-asan --chapter 02_fork_server")
+    assert started[-1].endswith("--build build --build build-asan --chapter 02_fork_server")
 
 
 def test_the_largest_groups_begin_first(request):

@@ -6,6 +6,7 @@ import platform
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import packages
 from build import build
@@ -28,6 +29,7 @@ UNITS = {"build": ("unit", "all"), "build-asan": ("unit", "all"), "build-tsan": 
 
 SENT_THROUGH = "02_fork_server"  # the pair with which ./lab run is tested, where not all of them are built
 WORKERS_A_CORE = 2  # a check waits for its program most of the time
+UNDER_LOAD = 2  # times that --full does what the plain test does, while every core is busy
 
 
 def targets(folder, chapter, full=False):
@@ -64,17 +66,33 @@ def fixed_addresses():
     return fixed if permitted else []
 
 
+@contextmanager
+def load(cores):
+    """On as many cores as there are somebody computes without end."""
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _core in range(cores)]
+    try:
+        yield
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+
+
 def sweep(folders, chapter, full):
+    """With --full in four parts: what waits, what computes, and what the plain test does, twice more under load."""
     say(_("the contract, and what else the suite holds"))
-    workers = len(os.sched_getaffinity(0)) * WORKERS_A_CORE
+    cores = len(os.sched_getaffinity(0))
     command = fixed_addresses() if "build-tsan" in folders else []
-    command += [sys.executable, "-m", "pytest", "tests", "-n", workers, "--dist", "loadgroup"]
+    command += [sys.executable, "-m", "pytest", "tests", "-n", cores * WORKERS_A_CORE, "--dist", "loadgroup"]
     for folder in folders:
         command += ["--build", folder]
     command += ["--chapter", chapter.name] if chapter else []
-    command += ["--full"] if full else []
-    phases = [["-m", "not busy"], ["-m", "busy"]] if full else [[]]
-    codes = [call([*command, *phase], cwd=ROOT, stdin=subprocess.DEVNULL) for phase in phases]
+    parts = [["--full", "-m", "not busy"], ["--full", "-m", "busy"]] if full else [[]]
+    codes = [call([*command, *part], cwd=ROOT, stdin=subprocess.DEVNULL) for part in parts]
+    for time in range(UNDER_LOAD if full else 0):
+        say(_("once more under load: {time} of {times}", time=time + 1, times=UNDER_LOAD))
+        with load(cores):
+            codes.append(call(command, cwd=ROOT, stdin=subprocess.DEVNULL))
     if code := next(filter(None, codes), 0):
         raise Trouble(_("the sweep failed: pytest, exit {code}", code=code))
 
