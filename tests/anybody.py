@@ -70,8 +70,8 @@ class Stranger(Process):
     def log(self):
         return Process.log.fget(self) + self.drain.text()
 
-    def wait(self, patience):
-        code = Process.wait(self, patience)
+    def wait(self, patience, lenient=True):
+        code = Process.wait(self, patience, lenient)
         if not self.processes():
             self.drain.thread.join(0.5)  # what it has printed last
         return code

@@ -255,15 +255,15 @@ class Process:
 
     # ---- its end
 
-    def wait(self, patience):
+    def wait(self, patience, lenient=True):
         """Its exit code, negative for a signal. Raises Failed when it does not end in `patience` seconds; those in which
-        somebody waited for a core are excused()."""
+        somebody waited for a core are excused(), where we are lenient."""
         end, before, late = time.monotonic() + patience, contended(), 0.0
         while True:
             try:
                 return self.popen.wait(max(0.0, end + late - time.monotonic()))
             except subprocess.TimeoutExpired:
-                late = excused(patience, contended() - before)
+                late = excused(patience, contended() - before) if lenient else 0.0
                 if time.monotonic() >= end + late:
                     raise Failed(f"still running after {patience:g} s: {' '.join(self.command)}") from None
 

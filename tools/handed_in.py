@@ -189,7 +189,7 @@ def builds(script, seconds):
 
     def judge(subject):
         program = subject.clears(Stranger(["sh", "-c", script], sandbox=subject.sandbox, cwd=subject.home))
-        if program.wait(seconds) != 0:
+        if program.wait(seconds, lenient=False) != 0:  # who sleeps there waits for no core
             raise Failed(complaints(program.log) or kept("it says nothing, and its exit code is not 0"))
 
     return Check("builds", "It builds", judge)
