@@ -169,7 +169,10 @@ class Load:
             raise Failed(said.strip().removeprefix("load: ") or kept("the load failed"))
 
     def report(self):
-        said, complaint = self.popen.communicate(timeout=self.patience)
+        try:
+            said, complaint = self.popen.communicate(timeout=self.patience)
+        except subprocess.TimeoutExpired:
+            raise Failed(kept("the load says nothing for {seconds} s", seconds=f"{self.patience:g}")) from None
         if self.popen.returncode:
             raise Failed(complaint.decode(errors="replace").strip().removeprefix("load: "))
         return json.loads(said)
@@ -324,7 +327,8 @@ def wrk(server, cell, seconds, cores, folder):
     ran = subprocess.run(command, capture_output=True, text=True,
                          preexec_fn=lambda: os.sched_setaffinity(0, cores.load))
     if ran.returncode:
-        raise Failed(f"wrk: {(ran.stderr or ran.stdout).strip().splitlines()[-1]}")
+        said = (ran.stderr or ran.stdout).strip().splitlines() or [f"exit code {ran.returncode}"]
+        raise Failed(f"wrk: {said[-1]}")
     found = json.loads(ran.stdout.splitlines()[-1])
     if found["wrong"] or found["errors"] or not found["requests"]:
         raise Failed(kept("wrk: of {count} answers {wrong} came back wrong, {errors} errors", count=found["requests"],
@@ -352,12 +356,19 @@ def under_wrk(server, cell, seconds, cores, folder):
 def kept_alive(server, cell):
     """The memory of connections on which one request was answered, each. They are opened one after another, and all of
     them are there in the end, or there is no number."""
+    try:
+        return of_kept_alive(server, cell.load["idle"])
+    except (OSError, http.client.HTTPException) as error:
+        raise Failed(kept("a kept connection: {reason}", reason=str(error) or type(error).__name__)) from None
+
+
+def of_kept_alive(server, count):
     request = f"GET /page HTTP/1.1\r\nHost: {HERE}\r\n\r\n".encode()
     page = servers.page(servers.PAGE_SIZE)
     before = memory(server, "Pss_Anon")
     ends = select.poll()
     with contextlib.ExitStack() as stack:
-        for _ in range(cell.load["idle"]):
+        for _ in range(count):
             client = stack.enter_context(socket.create_connection(server.address, PATIENCE))
             client.sendall(request)
             answer = http.client.HTTPResponse(client)
@@ -368,7 +379,7 @@ def kept_alive(server, cell):
         after = memory(server, "Pss_Anon")
         if closed := ends.poll(0):
             raise Failed(kept("{count} connections were closed meanwhile", count=len(closed)))
-    return {"memory_per_connection": (after - before) / cell.load["idle"]}
+    return {"memory_per_connection": (after - before) / count}
 
 
 def measure(cell, build, machine, seconds):
@@ -378,10 +389,10 @@ def measure(cell, build, machine, seconds):
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, \
             servers.running(cell.server, build, cell.sweep.words(cell.at), cores.server,
                             cell.load.get("size", servers.PAGE_SIZE)) as server:
-        if cell.load.get("idle") and cell.server.transport == "http":
-            return kept_alive(server, cell)
-        if cell.server.transport == "http":
+        if cell.server.wants_wrk(cell.load):
             return under_wrk(server, cell, seconds, cores, Path(folder))
+        if cell.server.transport == "http":
+            return kept_alive(server, cell)
         if cell.sweep.counts:
             return calls(server, program, cell, seconds, warm_up, cores, Path(folder))
         with crowd(cell, build, cores, seconds):

@@ -93,7 +93,7 @@ def cells(wanted, who, build, descriptors):
                 if total + SPARE > descriptors:
                     left_out[f"{sweep.name} {at}"] = kept(
                         "takes more descriptors than a process may have, {most}", most=descriptors)
-                elif reason := server.refuses(1 if load.get("churn") else total, load.get("size", 64)):
+                elif reason := server.refuses(load):
                     left_out[f"{server.name} at {sweep.name} {at}"] = reason
                 else:
                     points.setdefault((sweep.name, at), []).append(Cell(sweep, at, server, load))

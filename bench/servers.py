@@ -37,15 +37,29 @@ class Contestant:
 
     def missing(self, build):
         """Why it cannot take part, or nothing."""
+        package = PACKAGES.get(self.name)
         if self.name in CONFIGURED:
-            return "" if shutil.which(self.name, path=PATH) else kept("not installed")
-        return "" if (build / self.program).is_file() else kept("its library is not installed")
+            return "" if shutil.which(self.name, path=PATH) else kept("not installed, package {package}",
+                                                                      package=package)
+        if (build / self.program).is_file():
+            return ""
+        return kept("its library is not installed, package {package}", package=package) if package \
+            else kept("its program is not built")
 
-    def refuses(self, connections, size):
-        """Why it cannot be measured there, or nothing."""
+    def refuses(self, load):
+        """Why it cannot be measured under this load, or nothing."""
+        connections = 1 if load.get("churn") else load["connections"] + load.get("idle", 0)
+        size = load.get("size", 64)
+        if self.wants_wrk(load) and not shutil.which("wrk"):
+            return kept("wrk is not installed")
         if connections > self.most:
             return kept("serves {most} connections at once", most=self.most)
         return kept("answers messages of up to {most} bytes", most=self.largest) if size > self.largest else ""
+
+
+    def wants_wrk(self, load):
+        """Whether it is wrk that asks, and not ourselves, or bench/load."""
+        return self.transport == "http" and not load.get("idle")
 
 
 def chapter(words, most=NO_LIMIT):
@@ -58,6 +72,8 @@ def chapter(words, most=NO_LIMIT):
 
 
 PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+PACKAGES = {"nginx": "nginx-light", "lighttpd": "lighttpd", "h2o": "h2o", "libuv": "libuv1-dev",
+            "asio": "libasio-dev", "libevent": "libevent-dev", "floor_libevent": "libevent-dev"}  # Debian's
 STREAM = (chapter("01", 1), chapter("02", MANY), chapter("03", MANY), chapter("04", 1000), chapter("05"), chapter("06"),
           chapter("06 --trigger edge"), chapter("07"), chapter("08"), chapter("12"),
           Contestant("floor", "bench/floor", largest=16384),

@@ -1,15 +1,19 @@
 """./lab bench: a failed measurement gives no number, a wrong server fails it, a difference below the spread is none,
 and what a text says of the reference is what stands there."""
 
+import contextlib
 import csv
 import http.server
+import io
 import json
 import os
 import re
 import shutil
+import socketserver
 import subprocess
 import sys
 import threading
+import types
 
 import pytest
 
@@ -64,6 +68,108 @@ def test_a_tiny_run_of_wrk(plain, name):
     assert found["messages_per_second"] > 0 and found["cpu_us"] > 0 and found["memory"] > 0
 
 
+class Wrong(http.server.BaseHTTPRequestHandler):
+    """Every tenth body is wrong in its last byte."""
+
+    protocol_version = "HTTP/1.1"
+    answered = 0
+
+    def do_GET(self):
+        Wrong.answered += 1
+        body = servers.page(servers.PAGE_SIZE)
+        body = body[:-1] + b"x" if Wrong.answered % 10 == 0 else body
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@contextlib.contextmanager
+def serving(handler):
+    """A server of our own, on any port."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.address = server.server_address
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+
+
+def test_wrong_bodies_give_no_number_under_wrk(tmp_path):
+    if not shutil.which("wrk"):
+        pytest.skip("wrk is not installed")
+    cores = measuring.Cores.of(CORES, True)
+    said = r"wrk: of \d+ answers [1-9]\d* came back wrong, 0 errors"
+    with serving(Wrong) as server, pytest.raises(Failed, match=said):
+        measuring.wrk(server, cell(servers.KNOWN["11_http"], "http"), 0.1, cores, tmp_path)
+
+
+@pytest.fixture
+def no_wrk(monkeypatch):
+    which = shutil.which
+    monkeypatch.setattr(shutil, "which", lambda name, **how: None if name == "wrk" else which(name, **how))
+
+
+def test_what_wrk_would_ask_is_left_out_without_it(plain, no_wrk):
+    """Kept connections are opened without it."""
+    points, left_out = plan.cells([(plan.BY_NAME["http"], (100,)), (plan.BY_NAME["kept"], (10,))],
+                                  [servers.KNOWN["11_http"]], plain, 20000)
+    assert list(points) == [("kept", 10)]
+    assert left_out == [{"what": "11_http at http 100", "why": "wrk is not installed"}]
+
+
+def test_without_wrk_there_is_no_traceback(command, no_wrk):
+    with pytest.raises(Trouble, match="nothing is left to be measured: 11_http at http 2: wrk is not installed"):
+        command("11", "--sweep", "http=2")
+
+
+def test_the_package_of_what_is_absent_is_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(servers, "PATH", "")
+    of_http, of_stream = (plan.cells([(plan.BY_NAME[name], (100,))], [], tmp_path, 20000)[1]
+                          for name in ("http", "idle"))
+    assert {"what": "nginx", "why": "not installed, package nginx-light"} in of_http
+    assert {"what": "libuv", "why": "its library is not installed, package libuv1-dev"} in of_stream
+    bench.name_missing([(plan.BY_NAME["idle"], (100,))])
+    assert "nginx-light" not in capsys.readouterr().err
+    bench.name_missing([(plan.BY_NAME["http"], (100,))])
+    assert "starts a service: nginx-light, lighttpd, h2o" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("answer, reason", [
+    (b"", "Remote end closed connection"), (b"no HTTP\r\n\r\n", "no HTTP"), (None, "refused")])
+def test_a_kept_connection_that_breaks_gives_no_number(monkeypatch, answer, reason):
+    monkeypatch.setattr(measuring, "memory", lambda *_: 0)
+
+    class Broken(socketserver.BaseRequestHandler):
+        def handle(self):
+            self.request.recv(1000)
+            self.request.sendall(answer)
+
+    with socketserver.TCPServer(("127.0.0.1", 0), Broken) as server:
+        server.address = server.server_address
+        if answer is None:
+            server.server_close()
+        else:
+            threading.Thread(target=server.handle_request, daemon=True).start()
+        with pytest.raises(Failed, match=f"a kept connection: .*{reason}"):
+            measuring.kept_alive(server, cell(servers.KNOWN["11_http"], "kept", 1))
+
+
+def test_a_load_that_does_not_end_gives_no_number(tmp_path, monkeypatch):
+    monkeypatch.setattr(measuring, "PATIENCE", 0)
+    program = tmp_path / "load"
+    program.write_text("#!/bin/sh\nexec sleep 60\n")
+    program.chmod(0o755)
+    server = types.SimpleNamespace(address=("127.0.0.1", 1), path="")
+    with measuring.loading(program, server, {}, 0.1, 0, measuring.Cores.of(CORES, True)) as load:
+        with pytest.raises(Failed, match="the load says nothing for 0.1 s"):
+            load.report()
+
+
 def test_tiny_runs_of_a_large_file_and_of_idle_clients(plain):
     if not shutil.which("wrk"):
         pytest.skip("wrk is not installed")
@@ -84,15 +190,8 @@ def test_connections_that_are_not_kept_give_no_number(monkeypatch):
             pass
 
     monkeypatch.setattr(measuring, "memory", lambda *_: 0)
-    server = http.server.HTTPServer(("127.0.0.1", 0), Closes)
-    server.address = server.server_address
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        with pytest.raises(Failed, match="[23] connections were closed"):
-            measuring.kept_alive(server, cell(servers.KNOWN["11_http"], "kept", 3))
-    finally:
-        server.shutdown()
-        server.server_close()
+    with serving(Closes) as server, pytest.raises(Failed, match="[23] connections were closed"):
+        measuring.kept_alive(server, cell(servers.KNOWN["11_http"], "kept", 3))
 
 
 def test_a_crowd(plain, monkeypatch):

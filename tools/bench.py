@@ -8,6 +8,7 @@ import os
 import re
 import resource
 import shlex
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -107,8 +108,10 @@ def wanted_servers(options, folder):
 
 def prepare():
     """Brings the programs up to date. Libraries that came after the build folder was set up are looked for again."""
+    import servers
+
     build(PROGRAMS)
-    libraries = {"libuv1-dev": "libuv", "libasio-dev": "asio"}
+    libraries = {servers.PACKAGES[name]: name for name in ("libuv", "asio")}
     if any(package.found() and not (BUILD / "bench" / "peers" / libraries[package.name]).exists()
            for package in packages.listed() if package.name in libraries):
         import fcntl
@@ -118,11 +121,20 @@ def prepare():
         build(PROGRAMS)
 
 
-def name_missing():
-    lacking = packages.missing("bench", "http")  # wrk is of the latter
+def name_missing(wanted):
+    """What would have been used for these sweeps. The HTTP servers are in no group: each starts a service."""
+    import servers
+
+    http = any(sweep.who == servers.HTTP for sweep, _values in wanted)
+    lacking = [package for package in packages.missing("bench", "http")
+               if package.group == "bench" or package.name == "wrk" and http]
     if lacking:
         say(_("left out, since it is not installed: {what}", what=", ".join(package.name for package in lacking)))
         say(_("this installs it: {command}", command=packages.how_to_install(lacking)))
+    services = [servers.PACKAGES[name] for name in servers.CONFIGURED if not shutil.which(name, path=servers.PATH)]
+    if services and http:
+        say(_("left out, and not installed by us, since each of these packages starts a service: {what}",
+              what=", ".join(services)))
 
 
 class Run:
@@ -312,7 +324,7 @@ def main(words):
     wanted = wanted_sweeps(options)
     packages.require("core")
     prepare()
-    name_missing()
+    name_missing(wanted)
     import plan
     from process import raise_descriptor_limit
 
