@@ -28,6 +28,8 @@ METRICS = {  # name: (heading, factor, unit); less is better, but for messages_p
     "system_calls": (kept("system calls"), 1, ""),
     "switches": (kept("switches"), 1, ""),
 }
+COUNTED = ("system_calls", "switches")  # a message: not timed, so that a single round tells something
+HALF = 0.5  # of a call a message: what is counted in one round differs by chance, and by less than that
 ENOUGH = 3  # calm rounds, with which the disturbed ones are left out
 
 
@@ -49,8 +51,8 @@ class Figure:
         return cls(statistics.median(values), min(values), max(values), len(values))
 
     def differs_from(self, other):
-        """A difference is one when the spreads do not overlap: less than that may be chance. From a single round
-        nothing can be told."""
+        """A difference is one when the spreads do not overlap: less than that may be chance. From a single round no
+        spread can be told."""
         return min(self.rounds, other.rounds) > 1 and (self.low > other.high or self.high < other.low)
 
 
@@ -198,6 +200,13 @@ def asio_version():
 
 
 # ---- two runs
+
+
+def differ(metric, one, other):
+    """Whether two figures do; None where that cannot be told: from a single round of what is timed."""
+    if min(one.rounds, other.rounds) == 1:
+        return abs(one.median - other.median) >= HALF if metric in COUNTED else None
+    return one.differs_from(other)
 
 
 def only_in(before, after):

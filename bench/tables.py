@@ -123,10 +123,11 @@ def compare(before, after):
     found = results.compared(before, after)
     table = grid(f"[bold]{before.data['name']} → {after.data['name']}[/]",
                  [*_("sweep, at, what, before, after").split(", "), ""])
-    same, worse, better = 0, 0, 0
+    same, worse, better, untold = 0, 0, 0, 0
     for metric, sweep, at, server, one, other in found:
-        if not other.differs_from(one):
-            same += 1
+        differ = results.differ(metric, one, other)
+        if not differ:
+            same, untold = same + (differ is False), untold + (differ is None)
             continue
         is_worse = (other.median > one.median) != (metric == "messages_per_second")
         worse, better = worse + is_worse, better + (not is_worse)
@@ -144,7 +145,12 @@ def compare(before, after):
     if lost:
         console.print(_("In {name} alone, not compared: {points}.", name=before.data["name"], points=", ".join(lost)))
     console.print(_("{worse} worse, {better} better, {same} without a difference that is larger than the spread; "
-                    "{count} compared.", worse=worse, better=better, same=same, count=len(found)))
+                    "{count} compared.", worse=worse, better=better, same=same, count=len(found) - untold))
+    if any(metric in results.COUNTED for metric, *_point in found):
+        console.print(_("System calls and switches, counted in a single round, differ by {half:g} a message or more.",
+                        half=results.HALF))
+    if untold:
+        console.print(_("Of {count} more there is a single round, which tells no difference.", count=untold))
     if before.data["machine"] != after.data["machine"] | {"load_average": before.data["machine"].get("load_average")}:
         console.print(_("The machines differ: {what}", what=", ".join(
             f"{key}: {before.data['machine'].get(key)} → {value}" for key, value in after.data["machine"].items()

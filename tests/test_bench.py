@@ -346,7 +346,8 @@ def made(name, folder, cpu, **more):
     ((13.0, 13.4, 12.9), 1, "2 worse, 0 better, 0 without"),
     ((8.0, 8.1, 8.2), 0, "0 worse, 2 better, 0 without"),
     ((10.3, 9.9, 12.0), 0, "0 worse, 0 better, 2 without"),  # its rounds lie among the others
-    ((13.0,), 0, "0 worse, 0 better, 2 without"),  # a single round tells nothing
+    ((13.0,), 0, "0 worse, 0 better, 0 without a difference that is larger than the spread; 0 compared.\n"
+                 "Of 2 more there is a single round, which tells no difference."),
     (("the server closed",), 1, "06_epoll failed at connections 100: the server closed"),
     ((), 0, "In before alone, not compared: 06_epoll at connections 100."),
 ], ids=["slower", "faster", "noise", "one round", "failed", "lost"])
@@ -354,6 +355,18 @@ def test_compare(tmp_path, capsys, cpu, code, said):
     names = made("before", tmp_path, (10.0, 10.2, 9.8)), made("after", tmp_path, cpu)
     assert bench.main(["--compare", *names]) == code
     assert said in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("calls, code, said", [
+    (4.0, 1, "1 worse, 0 better"), (3.0, 1, "1 worse, 0 better"), (2.3, 0, "0 worse, 0 better, 1 without"),
+    (1.0, 0, "0 worse, 1 better")])
+def test_calls_are_counted_and_compared_from_one_round(tmp_path, capsys, calls, code, said):
+    point = {"sweep": "calls", "at": 100, "server": "06_epoll"}
+    names = [made(name, tmp_path, (), order=[point], rounds=[{"round": 0, **point, "system_calls": count}])
+             for name, count in (("before", 2.0), ("after", calls))]
+    assert bench.main(["--compare", *names]) == code
+    shown = capsys.readouterr().out
+    assert said in shown and "differ by 0.5 a message or more" in shown
 
 
 IN_CHINESE = {**os.environ, "LC_ALL": "zh_CN.UTF-8", "COLUMNS": "200"}
