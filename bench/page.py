@@ -3,7 +3,8 @@ written by fill(); a claim names two figures, and must be true of them.
 
   <!--= cpu_us connections 100 06_epoll -->9.8<!--/-->           the median, in the unit that tables have it in
   <!--= spread cpu_us connections 100 06_epoll -->9.8 (9.7–10)<!--/-->       with the smallest and the largest round
-  <!--= times cpu_us connections 100 07_reactor / connections 100 floor -->1.05<!--/-->    within each round
+  <!--= times cpu_us connections 100 07_reactor / connections 100 floor -->1.05<!--/-->    within each round of a run;
+                                                 of what no run has both, the ratio of the medians
   <!--= spread times cpu_us connections 100 07_reactor / connections 100 floor -->1.05 (1.03–1.16)<!--/-->
   <!--= each cpu_us http 100 -->11_http 9.3 (9.1–9.5), …<!--/-->      of all servers, the least first
   <!--= table cpu_us connections -->…<!--/-->                     a row a server, a column a point
@@ -53,7 +54,7 @@ def figure(results, metric, words):
 
 
 def ratio(results, metric, words):
-    """Of the two points that the words name, within each round."""
+    """Of the two points that the words name."""
     found = results.ratio(metric, *(point(results, one) for one in words.split(" / ")))
     if not found:
         raise Wrong(f"there is no '{metric} {words}'")
@@ -84,7 +85,8 @@ def text_of(results, words, language):
     if kind == "spread" and rest.startswith("times "):
         metric, _, points = rest.removeprefix("times ").partition(" ")
         found = ratio(results, metric, points)
-        return f"{times(found.median)} ({times(found.low)}–{times(found.high)})"
+        spread = f" ({times(found.low)}–{times(found.high)})" if found.rounds > 1 else ""
+        return times(found.median) + spread
     if kind == "spread":
         metric, _, rest = rest.partition(" ")
         return sentences.plain(figure(results, metric, rest), METRICS[metric][1])
@@ -111,10 +113,13 @@ def fill(text, results, language):
 
 def false_claims(text, results):
     """Of the text's claims those that the results do not bear out, each as a line. Told by the ratio within rounds:
-    what slows the whole machine for a while slows both. Raises Wrong."""
+    what slows the whole machine for a while slows both; of what was not in the same rounds nothing is claimed. Raises
+    Wrong."""
     found = []
     for metric, one, sign, other in CLAIM.findall(text):
         of = ratio(results, metric, f"{one} / {other}")
-        if of.rounds < ENOUGH or (of.low > 1, of.high < 1) != (sign == ">", False):
+        if of.rounds < ENOUGH:
+            found.append(f"{metric}: {one} {sign} {other} cannot be claimed: rounds that have both: {of.rounds}")
+        elif (of.low > 1, of.high < 1) != (sign == ">", False):
             found.append(f"{metric}: {one} {sign} {other} is not so: {sentences.plain(of)}")
     return found

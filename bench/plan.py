@@ -24,6 +24,7 @@ class Sweep:
     beside: object = lambda n: 0  # that many more processes of the server, each full of idle connections
 
 
+ACTIVE = {"idle": 100, "lone": 1}  # connections, beside the idle ones of these sweeps
 CROWD = 19000  # connections of one process, where it may have 20,000 descriptors
 
 SPARE = 32  # descriptors that a process has besides its connections
@@ -32,9 +33,9 @@ SWEEPS = (
     Sweep("connections", kept("active connections"), (1, 10, 100, 1000), (1, 100), lambda n: {"connections": n},
           who=(*servers.STREAM, *servers.LIBEVENT)),
     Sweep("idle", kept("idle connections beside 100 active ones"), (900, 3000, 10000), (10000,),
-          lambda n: {"connections": 100, "idle": n}),
+          lambda n: {"connections": ACTIVE["idle"], "idle": n}),
     Sweep("lone", kept("idle connections beside a single active one"), (900, 9900), (),
-          lambda n: {"connections": 1, "idle": n},
+          lambda n: {"connections": ACTIVE["lone"], "idle": n},
           who=tuple(one for one in servers.STREAM if one.name[:2] in ("04", "05", "06", "07"))),
     Sweep("crowd", kept("connections in all, 19,000 in each process, 100 of them active"), (19000, 38000, 76000), (),
           lambda n: {"connections": 100, "idle": CROWD - 100}, once=True, beside=lambda n: n // CROWD - 1,

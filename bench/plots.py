@@ -1,5 +1,5 @@
 """Results as pictures: an SVG for each sweep, and a sentence that says what it shows and what it does not. The same
-results make the same files, byte for byte."""
+results make the same files, byte for byte, with the same matplotlib."""
 
 import math
 
@@ -62,10 +62,10 @@ def scaled(figure, factor):
 
 
 def base(results, sweep):
-    """A sweep's points; idle connections begin at none, which is a point of the sweep of the active ones."""
+    """A sweep's points; idle connections begin at none."""
     points = [(sweep, at) for at in results.points(sweep)]
-    first = {"idle": 100, "lone": 1}.get(sweep)
-    return [("connections", first), *points] if first in results.points("connections") else points
+    first = results.beside_none(sweep) if sweep in plan.ACTIVE else points[0]
+    return [first, *points] if first not in points and first[1] in results.points(first[0]) else points
 
 
 def curve(axes, results, sweep, metric, server):
@@ -93,7 +93,8 @@ def rows(axes, results, sweep, metric, those):
 
 
 def draw(results, sweep, path):
-    """One picture: a panel for each figure of the sweep."""
+    """One picture: a panel for each figure of the sweep. It says which matplotlib has drawn it: another draws the same
+    figures another way."""
     metrics, those = OF_SWEEP[sweep], results.servers(sweep)
     with pyplot.rc_context(STYLE):
         single = len(results.points(sweep)) == 1 and len(base(results, sweep)) == 1
@@ -117,7 +118,8 @@ def draw(results, sweep, path):
             handles, labels = panels[0][0].get_legend_handles_labels()
             figure.legend(handles, labels, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize=8)
         figure.tight_layout()
-        figure.savefig(path, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None})
+        figure.savefig(path, format="svg", bbox_inches="tight",
+                       metadata={"Date": None, "Creator": f"matplotlib {matplotlib.__version__}"})
         pyplot.close(figure)
 
 

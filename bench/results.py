@@ -8,9 +8,11 @@ import re
 import resource
 import statistics
 import subprocess
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+import plan
 import servers
 from words import _, kept
 
@@ -39,7 +41,8 @@ class Bad(Exception):
 
 @dataclass(frozen=True)
 class Figure:
-    """The median of some rounds, and their spread: the smallest and the largest of them."""
+    """The median of some rounds, and their spread: the smallest and the largest of them. A ratio of what no run has
+    both of is that of the medians, of 0 rounds."""
 
     median: float
     low: float
@@ -92,7 +95,7 @@ class Results:
         file.write(head.replace('"rounds": []', f'"rounds": [\n{lines}\n ]') + "\n")
 
     def write_csv(self, file, rows):
-        columns = ["round", "sweep", "at", "server", *METRICS, "disturbed", "load_share", "by", "failed"]
+        columns = ["run", "round", "sweep", "at", "server", *METRICS, "disturbed", "load_share", "by", "failed"]
         writer = csv.DictWriter(file, columns, extrasaction="ignore")
         writer.writeheader()
         writer.writerows(rows)
@@ -111,11 +114,29 @@ class Results:
         return Figure.of(values) if values else None
 
     def ratio(self, metric, one, other):
-        """How many times `other` the point `one` is, both (sweep, at, server): taken within each round, since what
-        disturbs the machine for a while disturbs both. None where no round has both."""
-        found = [{row["round"]: row[metric] for row in self.rounds(*point) if metric in row} for point in (one, other)]
+        """How many times `other` the point `one` is, both (sweep, at, server): taken within each round of a run, since
+        what disturbs the machine for a while disturbs both. Where no round has both, the ratio of the medians, without
+        a spread. None where one of them has no figure."""
+        found = [{round_of(row): row[metric] for row in self.rounds(*point) if metric in row} for point in (one, other)]
         both = [found[0][number] / found[1][number] for number in found[0] if found[1].get(number)]
-        return Figure.of(both) if both else None
+        if both:
+            return Figure.of(both)
+        figures = self.figure(metric, *one), self.figure(metric, *other)
+        if not all(figures) or not figures[1].median:
+            return None
+        of_medians = figures[0].median / figures[1].median
+        return Figure(of_medians, of_medians, of_medians, 0)
+
+    def beside_none(self, sweep):
+        """The point of a sweep of idle connections at which there are none: its own, or, where it has none, that of as
+        many active ones."""
+        return (sweep, 0) if 0 in self.points(sweep) else ("connections", plan.ACTIVE[sweep])
+
+    def most_rounds(self, sweep=None):
+        """Of a server at a point, of this sweep or of all."""
+        count = Counter((one["sweep"], one["at"], one["server"]) for one in self.data["rounds"]
+                        if sweep in (None, one["sweep"]))
+        return max(count.values(), default=0)
 
     def servers(self, sweep):
         """In the order in which the sweep names them."""
@@ -136,6 +157,11 @@ class Results:
         """(measurements above the bound, all that say how disturbed they were)."""
         shares = [one["disturbed"] for one in self.data["rounds"] if "disturbed" in one]
         return sum(share > self.data["calm"] for share in shares), len(shares)
+
+
+def round_of(row):
+    """Its run and its number: what is put together from several runs has the same numbers in each."""
+    return row.get("run", 1), row["round"]
 
 
 def complain(path, data):

@@ -15,6 +15,7 @@ WORDS = {
                 "every round.",
         "beside": "Beside {at} idle connections a message costs, in times of what it costs the same server beside "
                   "none: {list}.",
+        "apart": "Where no spread follows, no round has both, and it is the ratio of the medians.",
         "memory": "A connection takes, in kB of the server's own memory, the kernel's not included: {list}.",
         "kernel": "In kB of the kernel's memory, both its ends together: {list}.",
         "crowd": "With {at} connections on the machine a message costs, in µs of CPU time: {list}.",
@@ -34,6 +35,7 @@ WORDS = {
         "once": "只有一轮，看不出离散范围。",
         "bars": "点是中位数，竖线是最小与最大的一轮；每一轮里都更小，才算更小。",
         "beside": "旁边有 {at} 个空闲连接时，一条消息的代价是同一服务器旁边没有空闲连接时的几倍：{list}。",
+        "apart": "后面没有范围的，是两个中位数之比：没有哪一轮两者都测过。",
         "memory": "每个连接占用服务器自己的内存（不含内核的），单位 kB：{list}。",
         "kernel": "占用内核的内存（连接的两端合计），单位 kB：{list}。",
         "crowd": "机器上共有 {at} 个连接时，一条消息用的 CPU 时间，单位 µs：{list}。",
@@ -82,7 +84,7 @@ NOT = {  # what a picture does not show; {} are all that have nothing of their o
 def plain(figure, factor=1):
     """"9.8 (9.7–10)"; from one round, the number alone."""
     text = number(figure.median * factor)
-    return text if figure.rounds == 1 else \
+    return text if figure.rounds < 2 else \
         f"{text} ({number(figure.low * factor)}–{number(figure.high * factor)})"
 
 
@@ -96,7 +98,7 @@ def each(results, metric, sweep, at, words, factor=1):
 
 def ratio(figure, words):
     """The ratio with its spread; where that spread has 1 in it, that there is no difference."""
-    if figure.rounds == 1:
+    if figure.rounds < 2:
         return f"{figure.median:.2f}"
     median, low, high = (f"{value:.2f}" for value in (figure.median, figure.low, figure.high))
     none = f"{words['comma']}{words['none']}" if float(low) <= 1 <= float(high) else ""
@@ -131,9 +133,11 @@ def of_memory(results, sweep, at, words):
 
 
 def of_idle(results, sweep, at, words):
-    active = {"idle": 100, "lone": 1}[sweep]
-    others = ratios(results, sweep, at, lambda server: ("connections", active, server), words)
-    return [words["beside"].format(at=f"{at:,}", list=others)] if others else []
+    none = results.beside_none(sweep)
+    others = ratios(results, sweep, at, lambda server: (*none, server), words)
+    apart = any(figure and not figure.rounds for server in results.servers(sweep)
+                if (figure := results.ratio("cpu_us", (sweep, at, server), (*none, server))))
+    return [words["beside"].format(at=f"{at:,}", list=others), *[words["apart"]] * apart] if others else []
 
 
 def of_work(results, at, words):
@@ -161,6 +165,5 @@ def sentence(results, sweep, language="en", at=None):
         text = words["calls"].format(at=at, list=each(results, "system_calls", sweep, at, words))
     else:
         text = words.get(sweep, words["size"]).format(at=at, list=each(results, "cpu_us", sweep, at, words))
-    bars = words["bars"] if len({one["round"] for one in results.data["rounds"] if one["sweep"] == sweep}) > 1 \
-        else words["once"]
+    bars = words["bars"] if results.most_rounds(sweep) > 1 else words["once"]
     return words["space"].join(part for part in (text, NOT[language].get(sweep, NOT[language][""]), bars) if part)

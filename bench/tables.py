@@ -88,9 +88,8 @@ def show_one_point(results, at):
 def remarks(results):
     data = results.data
     disturbed, measured = results.disturbed()
-    rounds = 1 + max((one["round"] for one in data["rounds"]), default=0)
     console.print("\n" + _("Medians of up to {count} rounds (the smallest – the largest). A difference below that "
-                           "spread is none.", count=rounds))
+                           "spread is none.", count=results.most_rounds()))
     console.print(_("{disturbed} of {measured} measurements were disturbed: others had more than {share:.0%} of the "
                     "cores.", disturbed=disturbed, measured=measured, share=data["calm"]))
     limited = sorted({one["server"] for one in data["rounds"] if one.get("load_share", 0) > LOAD_LIMIT})

@@ -26,6 +26,7 @@ import measuring  # noqa: E402
 import page  # noqa: E402
 import plan  # noqa: E402
 import results  # noqa: E402
+import sentences  # noqa: E402
 import servers  # noqa: E402
 from check import Failed  # noqa: E402
 from common import Trouble  # noqa: E402
@@ -243,6 +244,18 @@ def test_rounds_alternate():
     assert len({tuple(map(str, [cell for cell in one if cell in second])) for one in (first, second, third)}) == 3
 
 
+def test_idle_connections_are_compared_with_none():
+    """Which is measured in the same rounds: by the sweep of active connections, or by the sweep itself."""
+    def wanted(*words):
+        return {sweep.name: values for sweep, values in bench.wanted_sweeps(bench.parse(words))}
+
+    assert wanted("--sweep", "idle") == {"idle": (0, 900, 3000, 10000)}
+    assert wanted("--sweep", "lone=9", "--sweep", "connections=100") == {"lone": (0, 9), "connections": (100,)}
+    assert wanted("--sweep", "idle=9", "--sweep", "connections=100") == {"idle": (9,), "connections": (100,)}
+    assert wanted()["idle"] == (900, 3000, 10000) and wanted("--quick")["idle"] == (10000,)
+    assert wanted("--quick", "--sweep", "idle") == {"idle": (0, 10000)}
+
+
 # ---- the command
 
 
@@ -458,6 +471,48 @@ def test_a_false_claim_is_found(two, one, other, sound):
     assert bool(page.false_claims(MADE.format(one, other), two)) != sound
 
 
+@pytest.fixture
+def of_two_runs(two):
+    """The same, but the second server's rounds are of another run."""
+    for one in two.data["rounds"]:
+        one["run"] = 1 + (one["server"] != "06_epoll")
+    return two
+
+
+TWO = "cpu_us connections 100 06_epoll trigger edge / connections 100 06_epoll"
+
+
+def test_rounds_of_different_runs_are_not_paired(of_two_runs):
+    """The ratio is that of the medians, without a spread, and nothing is claimed."""
+    assert page.text_of(of_two_runs, f"spread times {TWO}", "en") == "1.50"
+    for sign in (">", "~"):
+        (line,) = page.false_claims(MADE.format(f"06_epoll trigger edge {sign}", "06_epoll"), of_two_runs)
+        assert "rounds that have both: 0" in line
+
+
+def test_rounds_of_the_same_number_count_once_for_each_run(of_two_runs):
+    again = [one | {"run": 2, "cpu_us": one["cpu_us"] * 10} for one in of_two_runs.data["rounds"] if one["run"] == 1]
+    of_two_runs.data["rounds"] += again
+    assert page.text_of(of_two_runs, f"spread times {TWO}", "en") == "0.15 (0.15–0.15)"
+    assert of_two_runs.most_rounds() == 6
+
+
+def test_the_sentence_of_idle_connections_has_its_ratios(tmp_path):
+    points = [{"sweep": "idle", "at": at, "server": "06_epoll"} for at in (0, 900)]
+    rounds = [{"round": number, **point, "messages_per_second": 1.0, "cpu_us": 8.0 + point["at"] / 900}
+              for number in range(3) for point in points]
+    data = Results.load(made("idle", tmp_path, (), order=points, rounds=rounds))
+    assert "beside none: 06_epoll 1.12 (1.12–1.12)." in sentences.sentence(data, "idle")
+
+
+def test_a_sentence_says_what_was_not_paired(tmp_path):
+    points = [{"sweep": "connections", "at": 1, "server": "05_poll"}, {"sweep": "lone", "at": 900, "server": "05_poll"}]
+    rounds = [{"run": run, "round": number, **point, "messages_per_second": 1.0, "cpu_us": 10.0 * run}
+              for run, point in enumerate(points, 1) for number in range(3)]
+    said = sentences.sentence(Results.load(made("lone", tmp_path, (), order=points, rounds=rounds)), "lone")
+    assert "05_poll 2.00. Where no spread follows, no round has both" in said
+
+
 @pytest.mark.parametrize("words", [
     "cpu_us connections 100 07_reactor", "cpu_us idle 1 06_epoll", "cost connections 100 06_epoll", "cpu_us",
     "times cpu_us connections 100 06_epoll / connections 7 06_epoll",
@@ -511,6 +566,54 @@ def test_the_texts_say_what_the_reference_says(file, reference):
     text = file.read_text()
     assert page.fill(text, reference, page.language_of(file)) == text, "./lab bench --page writes it anew"
     assert page.false_claims(text, reference) == []
+
+
+def test_the_reference_s_rounds_are_the_same_in_both_files(reference):
+    written = io.StringIO(newline="")
+    reference.write_csv(written, reference.data["rounds"])
+    assert written.getvalue() == results.FOLDER.joinpath("reference.csv").read_bytes().decode()
+
+
+def test_each_round_of_the_reference_is_one_of_its_run(reference):
+    """No run has measured a server twice at a point in one round, and `command` names as many runs as there are."""
+    rounds = [(*results.round_of(one), one["sweep"], one["at"], one["server"]) for one in reference.data["rounds"]]
+    assert len(set(rounds)) == len(rounds)
+    runs = {one["run"] for one in reference.data["rounds"] if "run" in one}
+    assert sorted(runs) == [int(number) for number in re.findall(r"(\d+): \./lab bench", reference.data["command"])]
+
+
+PICTURES = results.FOLDER / "reference"
+
+
+@pytest.fixture(scope="module")
+def plots():
+    matplotlib = pytest.importorskip("matplotlib",
+                                     reason="python3-matplotlib is not installed: packages.txt, group bench")
+    drawn_by = re.search("matplotlib ([^<]+)</", (PICTURES / "kept.svg").read_text())[1]
+    if matplotlib.__version__ != drawn_by:
+        pytest.skip(f"the pictures were drawn by matplotlib {drawn_by}, and another draws them another way")
+    import plots
+    return plots
+
+
+@pytest.mark.parametrize("sweep", sorted(one.stem for one in PICTURES.glob("*.svg")))
+def test_the_pictures_show_what_the_reference_says(sweep, reference, plots, tmp_path):
+    plots.draw(reference, sweep, tmp_path / "drawn.svg")
+    same = (tmp_path / "drawn.svg").read_bytes() == (PICTURES / f"{sweep}.svg").read_bytes()
+    assert same, "./lab bench --page draws it anew"
+
+
+def test_the_pictures_sentences_are_the_reference_s(reference, plots, tmp_path, monkeypatch):
+    monkeypatch.setattr(plots, "draw", lambda *_: None)
+    plots.draw_all(reference, tmp_path)
+    assert (tmp_path / "pictures.md").read_text() == (PICTURES / "pictures.md").read_text()
+
+
+def test_there_is_a_picture_of_each_sweep_and_a_text_shows_it(reference):
+    drawn = {one.stem for one in PICTURES.glob("*.svg")}
+    assert drawn == set(reference.sweeps())
+    for file in (ROOT / "docs" / "models.md", ROOT / "docs" / "models.zh-CN.md"):
+        assert set(re.findall(r"results/reference/(\w+)\.svg\)", file.read_text())) == drawn
 
 
 @pytest.mark.parametrize("file", page.TEXTS, ids=lambda file: str(file.relative_to(ROOT)))

@@ -89,12 +89,22 @@ def wanted_sweeps(options):
         values = numbers.split(",") if equals else []
         if not all(value.isdigit() and int(value) < 10**9 for value in values):
             raise Trouble(_("bench: --sweep {name}: '{text}' is not a list of numbers", name=name, text=numbers), USAGE)
-        least = 0 if sweep.name in ("idle", "work") else 1
+        least = 0 if sweep.name in ("work", *plan.ACTIVE) else 1
         if any(int(value) < least for value in values):
             raise Trouble(_("bench: --sweep {name}: '{text}' has a number below {least}", name=name, text=numbers,
                             least=least), USAGE)
         found.append((sweep, tuple(map(int, values)) or (options.quick and sweep.quick) or sweep.at))
-    return found or [(sweep, sweep.quick if options.quick else sweep.at) for sweep in plan.SWEEPS]
+    found = found or [(sweep, sweep.quick if options.quick else sweep.at) for sweep in plan.SWEEPS]
+    return [(sweep, values if has_none(sweep, values, found) else (0, *values)) for sweep, values in found]
+
+
+def has_none(sweep, values, wanted):
+    """Whether what a message costs beside no idle connections is measured in the same rounds, or not asked for."""
+    import plan
+
+    active = plan.ACTIVE.get(sweep.name)
+    elsewhere = any(other.name == "connections" and active in at for other, at in wanted)
+    return not values or 0 in values or active is None or elsewhere
 
 
 def wanted_servers(options, folder):
