@@ -104,11 +104,11 @@ def judge_bad_command_lines(subject, more=()):
 
 
 def ipv6_or_cannot_tell():
-    with socket.socket(socket.AF_INET6) as probe:
-        try:
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
             probe.bind(("::1", 0))
-        except OSError as error:
-            raise CannotTell(f"no IPv6 on this machine: {error.strerror}") from None
+    except OSError as error:
+        raise CannotTell(f"no IPv6 on this machine: {error.strerror}") from None
 
 
 @functools.lru_cache(maxsize=None)

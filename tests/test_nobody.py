@@ -6,11 +6,13 @@ pass all the same is listed, with the reason.
 
 import dataclasses
 import re
+import socket
 import sys
 import time
 
 import pytest
 
+import own
 from chapters import CHAPTERS
 from check import CannotTell, Failed
 from process import Server
@@ -185,3 +187,12 @@ def test_default_patience_is_short(name, programs):
     with pytest.raises(Failed, match=SAID_OF[name]):
         judge(KINDS["contract"].ladder["starts"], ServerSubject([programs / name], EVERYTHING))
     assert time.monotonic() - begin < 5
+
+
+def test_where_no_ipv6_socket_can_be_made_a_check_cannot_tell(monkeypatch):
+    def refused(*_):
+        raise OSError(97, "Address family not supported by protocol")
+
+    monkeypatch.setattr(socket, "socket", refused)
+    with pytest.raises(CannotTell, match="no IPv6 on this machine: Address family not supported"):
+        own.ipv6_or_cannot_tell()
