@@ -380,6 +380,13 @@ def test_new_makes_a_place_to_begin_and_overwrites_nothing(tmp_path):
     assert (tmp_path / "mine/server.cpp").read_text() == "mine"
 
 
+def test_new_needs_no_more_than_python(tmp_path):
+    """Neither Debian's packages of Python, nor a program."""
+    words = [PYTHON, "-S", ROOT / "tools" / "lab.py", "new", "04", tmp_path / "mine"]
+    made = subprocess.run(words, capture_output=True, text=True, env={"PATH": ""})
+    assert (made.returncode, made.stderr) == (0, "") and (tmp_path / "mine/Makefile").exists()
+
+
 def test_the_ladder_that_new_writes_is_the_one_that_check_climbs(tmp_path):
     subprocess.run([ROOT / "lab", "new", "11", tmp_path], check=True, capture_output=True)
     ladder = re.findall(r"^- \[ \] `([\w-]+)`", (tmp_path / "README.md").read_text(), re.M)

@@ -5,7 +5,6 @@ import os
 import re
 from pathlib import Path
 
-import packages
 from checking import Options, checks_of
 from common import ROOT, USAGE, Trouble, find_chapter
 from diff import lineage
@@ -99,7 +98,6 @@ def main(words):
     if len(words) != 2 or words[1].startswith("-"):
         raise Trouble(_("new takes a chapter and a folder: ./lab new 04 my_select"), USAGE)
     chapter, folder = find_chapter(words[0]), Path(words[1])
-    packages.require("core", "test")
     files = start_of(chapter, folder)
     if there := sorted(name for name in files if (folder / name).exists()):
         raise Trouble(_("{file} is there already, and nothing is overwritten", file=folder / there[0]), USAGE)
