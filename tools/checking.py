@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import sys
 import time
 import traceback
@@ -66,29 +67,40 @@ def read(words):
                       only=values.get("--only", ""))
     options.port = number("--port", values.get("--port"), 1, 65535)
     options.factor = float(number("--factor", values.get("--factor", "1"), 1, 100))
-    options.address = address(values.get("--address"))
+    options.address = address(values.get("--address"), options.chapter)
     if bool(command) == bool(options.address):
         raise Trouble(_("check takes a command after --, or --address for a server that runs already"), USAGE)
     if command and not (shutil.which(command[0]) or Path(command[0]).is_dir()):
         raise Trouble(_("there is no program '{name}'", name=command[0]), USAGE)
+    if "--watch" in flags and not stamps(options):
+        raise Trouble(_("--watch: no file is named, so nothing can change"), USAGE)
     return options
 
 
 def number(name, text, least, most):
     if text is None:
         return None
-    if not text.isdigit() or not least <= int(text) <= most:
+    if not re.fullmatch("[0-9]{1,9}", text) or not least <= int(text) <= most:
         raise Trouble(_("{name} wants a number from {least} to {most}, not '{text}'", name=name, least=least, most=most,
                         text=text), USAGE)
     return int(text)
 
 
-def address(text):
-    """(host, port), or a path; what --address says."""
-    if text is None:
-        return None
-    found = re.fullmatch(r"\[?([0-9a-fA-F.:]+?)\]?:(\d{1,5})", text)
-    return (found[1], int(found[2])) if found else text
+def address(text, chapter):
+    """What --address says: a path where the chapter's servers have one, or else (host, port), IPv4 rather than IPv6."""
+    if text is None or chapter.transport == "unix":
+        return text
+    host, port = text.rpartition(":")[::2]
+    host = host.removeprefix("[").removesuffix("]")
+    if not host:
+        raise Trouble(_("--address wants HOST:PORT, not '{text}'", text=text), USAGE)
+    port = number("--address HOST:PORT", port, 1, 65535)
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", error)
+        raise Trouble(_("--address: '{host}' has no address: {reason}", host=host, reason=reason), USAGE) from None
+    return min(found, key=lambda each: each[0] != socket.AF_INET)[4][:2]
 
 
 def ladder_of(chapter):
