@@ -72,6 +72,12 @@ def test_help_fits_one_screen(words):
     assert all(f"./lab {command}" in ended.stdout.decode() for command in [*lab_commands.COMMANDS, "help"])
 
 
+@pytest.mark.parametrize("text", ["tools/help.txt", "tools/help.zh.txt", "README.md", "README.zh-CN.md"])
+def test_how_a_server_with_a_fixed_port_is_checked_is_told_beside_check(text):
+    told = (ROOT / text).read_text(encoding="utf-8")
+    assert re.search(r"lab check 04 -- \./my_server \{port\} .*\n.*check 04 --port 9999 -- \./my_server", told)
+
+
 @pytest.mark.parametrize("variable", ["LANG", "LC_ALL"])
 def test_help_speaks_the_language_of_the_environment(variable):
     environment = {"PATH": "/usr/bin:/bin", variable: "zh_CN.UTF-8"}
