@@ -1,5 +1,6 @@
 """The front door: what ./lab promises to who types it, on a machine that has everything and on one that has not."""
 
+import ast
 import fcntl
 import json
 import os
@@ -95,6 +96,19 @@ def test_the_help_of_bench_names_the_same_in_both_languages():
 
 def test_an_unknown_command_is_refused():
     check_refused(lab("foo"), 2, "'foo'", "./lab help")
+
+
+@pytest.mark.parametrize("words", [["run"], ["doctor"], ["check", "--help"]])
+def test_an_old_python_is_refused_before_anything_is_imported(words):
+    """One that says it is Ubuntu 22.04's, and has no tomllib."""
+    old = ("import runpy, sys; sys.version_info = (3, 10, 12, 'final', 0); sys.modules['tomllib'] = None; "
+           "sys.argv[:] = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')")
+    ended = subprocess.run([sys.executable, "-c", old, ROOT / "tools" / "lab.py", *words], capture_output=True)
+    check_refused(ended, 1, "takes Python 3.11", "Debian 12 and Ubuntu 24.04", "this is 3.10")
+
+
+def test_an_old_python_can_read_what_refuses_it():
+    ast.parse((ROOT / "tools" / "lab.py").read_text(), feature_version=(3, 6))
 
 
 # ---- run: a file through a pair

@@ -6,8 +6,11 @@ import signal
 import sys
 from pathlib import Path
 
-from common import USAGE, Trouble, say
-from words import _, language
+if sys.version_info < (3, 11):  # which has tomllib, without which nothing can be told in Chinese
+    sys.exit("lab: it takes Python 3.11 or later, as Debian 12 and Ubuntu 24.04 have; this is %d.%d" % sys.version_info[:2])
+
+from common import USAGE, Trouble, say  # noqa: E402
+from words import _, language  # noqa: E402
 
 # command: the module that carries it out
 COMMANDS = {name: name for name in ("run", "test", "new", "bench", "diff", "doctor", "fuzz", "book", "trace", "hunt")}
