@@ -4,6 +4,7 @@ import html.parser
 import re
 import subprocess
 import tomllib
+from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
@@ -13,6 +14,7 @@ from process import Server
 from text import Text
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("book")]
+DRIVER = "/usr/bin/chromedriver"
 PAGES = ["index", "calls", "notes", *(chapter.name for chapter in CHAPTERS)]
 
 
@@ -225,13 +227,15 @@ def served(book, plain):
 @pytest.fixture(scope="module")
 def browser():
     webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed: packages.txt, group browser")
+    if not Path(DRIVER).exists():
+        pytest.skip(f"{DRIVER} is not installed: packages.txt, group browser")
     from selenium.webdriver.chrome.service import Service
 
     options = webdriver.ChromeOptions()
     for word in ("--headless=new", "--no-sandbox", "--disable-gpu"):
         options.add_argument(word)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(service=Service("/usr/bin/chromedriver"), options=options)
+    driver = webdriver.Chrome(service=Service(DRIVER), options=options)
     yield driver
     driver.quit()
 

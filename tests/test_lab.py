@@ -688,6 +688,66 @@ def test_what_may_not_or_cannot_be_installed_is_named(bare, lists, monkeypatch, 
         packages.require("lint", file=lists)
 
 
+KNOWS = """case "$*" in
+    policy) [ ! -f "$0.lists" ] || echo ' 500 http://deb.debian.org/debian stable/main amd64 Packages' ;;
+    *" one "*) printf 'one:\\n  Installed: (none)\\n  Candidate: 1.0-1\\n  Version table:\\n     1.0-1 500\\n'
+       printf 'virtual:\\n  Installed: (none)\\n  Candidate: (none)\\n  Version table:\\n' ;;
+esac"""
+
+
+@pytest.fixture
+def lacking(bare, tmp_path, monkeypatch):
+    """A list with one package that apt has as soon as it has lists, which `apt-get update` fetches, and two that it
+    has not; what it installs is found. With others apt-get installs nothing."""
+    bare.add("id", SUPERUSER)
+    bare.add("apt-cache", KNOWS)
+    bare.add("apt-get", f"""{APT}
+case "$*" in
+    *update) echo > {bare.path}/apt-cache.lists ;;
+    *recommends" one") echo > {bare.path}/command-one && /bin/chmod +x {bare.path}/command-one ;;
+    *) exit 100 ;;
+esac""")
+    monkeypatch.setenv("PATH", str(bare.path))
+    file = tmp_path / "packages.txt"
+    file.write_text("core one command-one\nhttp virtual command-two\nbrowser nowhere /no/3\n")
+    return file
+
+
+def test_what_apt_does_not_have_is_left_out_and_named(bare, lacking, capfd):
+    packages.require("core", may_lack=("http", "browser"), file=lacking)
+    assert (bare.path / "log").read_text().splitlines()[-1].endswith("--no-install-recommends one")
+    assert "lab: apt does not have here, so that what needs it is left out: virtual nowhere\n" in capfd.readouterr().err
+    bare.add("id", USER)  # once all the rest is there, nobody need be root
+    packages.require("core", may_lack=("http", "browser"), file=lacking)
+    assert capfd.readouterr().err == "lab: apt does not have here, so that what needs it is left out: virtual nowhere\n"
+    assert len((bare.path / "log").read_text().splitlines()) == 2
+
+
+def test_only_root_may_install_what_apt_has_of_it(bare, lacking, capfd):
+    (bare.path / "apt-cache.lists").touch()
+    bare.add("id", USER)
+    with pytest.raises(Trouble, match=r"missing: command-one \(one\)"):
+        packages.require("core", may_lack=("http", "browser"), file=lacking)
+    assert capfd.readouterr().err.endswith("apt-get install -y --no-install-recommends one'\n")
+
+
+@pytest.mark.parametrize("may_lack", [(), ("browser",)])
+def test_what_a_command_cannot_do_without_is_not_left_out(bare, lacking, may_lack):
+    with pytest.raises(Trouble, match=r"missing: .*command-two \(virtual\)"):
+        packages.require("core", "http", may_lack=may_lack, file=lacking)
+
+
+def test_the_full_test_does_without_browsers_and_no_other_test_asks_for_them(monkeypatch):
+    asked = []
+    monkeypatch.setattr(packages, "require", lambda *groups, may_lack=(): asked.append((groups, may_lack)))
+    monkeypatch.setattr(lab_test, "build", lambda *rest: None)
+    monkeypatch.setattr(lab_test, "call", lambda command, **rest: 0)
+    lab_test.main([])
+    lab_test.main(["--full"])
+    assert asked[0] == (("core", "test"), ()) and asked[1][1] == ("http", "browser")
+    assert {package.group for package in packages.listed()} - {"bench"} == {group for each in asked[1] for group in each}
+
+
 def test_doctor_finds_nothing_missing_where_these_tests_run():
     ended = lab("doctor")
     shown = ended.stdout.decode()

@@ -1,16 +1,37 @@
 #!/bin/sh
-# install.sh PACKAGE...        installs Debian packages: as root, or through sudo. Says so first; where it may not, it
-#                              names the command and exits 1. All of it on stderr: stdout is the calling command's.
-# install.sh --how PACKAGE...  prints the command instead.
+# install.sh PACKAGE...          installs Debian packages: as root, or through sudo. Says so first; where it may not, it
+#                                names the command and exits 1. All of it on stderr: stdout is the calling command's.
+# install.sh --known PACKAGE...  leaves out those that apt does not have here, and names them.
+# install.sh --how PACKAGE...    prints the command instead.
 
-if [ "$1" = --how ]; then how=yes && shift; else exec >&2; fi
+how= known=
+case $1 in --how) how=yes && shift ;; --known) known=yes && shift ;; esac
+[ "$how" ] || exec >&2
 
 if ! command -v apt-get >/dev/null; then
     echo "lab: this machine has no apt-get; by its own means, install what Debian calls: $*"
     exit 1
 fi
 
-install="apt-get install -y --no-install-recommends $*"
+# With --known, and once apt has lists, $packages are those that it can install, and $unknown are the others.
+asked=$* packages=$* unknown=
+sort_out() {
+    [ "$known" ] || return
+    case $(LC_ALL=C apt-cache policy) in *Packages*) ;; *) return ;; esac
+    with_candidate='/^[^ ].*:$/{s/:$//;h;}; /^  Candidate: [^(]/{g;p;}'
+    packages=$(echo $(LC_ALL=C apt-cache policy $asked 2>/dev/null | sed -n "$with_candidate")) unknown=
+    for name in $asked; do
+        case " $packages " in *" $name "*) ;; *) unknown="$unknown $name" ;; esac
+    done
+}
+leave_out() {
+    [ "$unknown" ] && echo "lab: apt does not have here, so that what needs it is left out:$unknown"
+    [ "$packages" ] || exit 0
+}
+sort_out
+[ "$packages" ] || leave_out
+
+install="apt-get install -y --no-install-recommends $packages"
 if [ "$(id -u)" = 0 ]; then
     may=yes command="apt-get update && $install"
 elif command -v sudo >/dev/null; then
@@ -22,7 +43,7 @@ fi
 [ "$how" ] && echo "$command" && exit
 
 if [ ! "$may" ]; then
-    echo "lab: missing, and only root may install it: $*"
+    echo "lab: missing, and only root may install it: $packages"
     echo "lab: this does: $command"
     exit 1
 fi
@@ -34,6 +55,8 @@ apt_get() {
 }
 echo "lab: installing what is missing: $command"
 apt_get update
-apt_get install -y --no-install-recommends "$@" && exit
+sort_out
+leave_out
+apt_get install -y --no-install-recommends $packages && exit
 echo "lab: apt-get did not install it: see above"
 exit 1

@@ -44,10 +44,12 @@ def how_to_install(packages):
     return subprocess.run(command, stdout=subprocess.PIPE, text=True).stdout.strip()
 
 
-def require(*groups, file=LIST):
-    """Installs what is missing of the groups. Raises Trouble when it is missing still."""
-    lacking = missing(*groups, file=file)
-    if lacking and call(["sh", INSTALL, *(package.name for package in lacking)]) == 0:
+def require(*groups, may_lack=(), file=LIST):
+    """Installs what is missing of the groups, and of those in `may_lack` what apt has here. Raises Trouble when any of
+    the others is missing still."""
+    lacking = missing(*groups, *may_lack, file=file)
+    known = ["--known"] if may_lack else []
+    if lacking and call(["sh", INSTALL, *known, *(package.name for package in lacking)]) == 0:
         importlib.invalidate_caches()
         lacking = missing(*groups, file=file)
     if lacking:

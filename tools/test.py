@@ -27,6 +27,7 @@ FOLDERS = {
 UNITS = {"build": ("unit", "all"), "build-asan": ("unit", "all"), "build-tsan": ("unit_threads", "threads")}
 
 
+MAY_LACK = ("http", "browser")  # groups of which each test says what it lacks, and is skipped
 SENT_THROUGH = "02_fork_server"  # the pair with which ./lab run is tested, where not all of them are built
 WORKERS_A_CORE = 2  # a check waits for its program most of the time
 UNDER_LOAD = 2  # times that --full does what the plain test does, while every core is busy
@@ -103,7 +104,7 @@ def main(words):
     if len(words) > 1 or (words and words[0].startswith("-")):
         raise Trouble(_("test takes a chapter and --full; what is '{word}'?", word=words[-1]), USAGE)
     chapter = find_chapter(words[0]) if words else None
-    packages.require("core", "test", *(["lint", "fuzz", "http", "book", "browser", "grade"] if full else []))
+    packages.require("core", "test", *(["lint", "fuzz", "book", "grade"] if full else []), may_lack=MAY_LACK if full else ())
     wanted = {folder: of for folder in FOLDERS if (of := targets(folder, chapter, full))}
     for folder, of in wanted.items():
         build(of, ROOT / folder, FOLDERS[folder])
