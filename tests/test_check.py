@@ -23,6 +23,7 @@ import styles
 import telling
 from chapters import ROOT, find
 from check import Failed
+from listening import listening
 from peer import Peer
 from process import Process, contended, members, wait_until
 
@@ -144,6 +145,21 @@ def test_a_host_that_nobody_knows_is_named(monkeypatch):
     with pytest.raises(checking.Trouble, match="'nowhere' has no address: Name or service not known") as told:
         checking.address("nowhere:9999", find("04"))
     assert told.value.code == 2
+
+
+@pytest.mark.parametrize("alone, reached_by", [(1, "::1"), (0, "127.0.0.1")], ids=["IPv6 alone", "both"])
+@pytest.mark.parametrize("kind", ["tcp", "udp"])
+def test_a_server_on_all_addresses_of_ipv6_is_reached_by_ipv4_if_it_takes_that(kind, alone, reached_by):
+    try:
+        listener = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM)
+    except OSError as error:
+        pytest.skip(f"no IPv6 on this machine: {error.strerror}")
+    with listener:
+        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, alone)
+        listener.bind(("::", 0))
+        if kind == "tcp":
+            listener.listen()
+        assert listening([os.getpid()], kind) == [(reached_by, listener.getsockname()[1])]
 
 
 def echoing(tmp_path):
