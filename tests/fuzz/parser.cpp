@@ -13,7 +13,7 @@ void look_at(std::string_view head, const Parsed &parsed, const Request &request
     promise(consists_of(request.target, grammar::target), "the target is visible ASCII");
     for (const Field &field : request.fields) {
         promise(is_token(field.name), "a name is a token");
-        promise(field.value.find_first_of(std::string_view("\r\n\0", 3)) == field.value.npos,
+        promise(field.value.find_first_of(std::string_view("\r\n\0", 3)) == std::string_view::npos,
                 "a value is one line");
     }
     const bool length = request.fields.find("Content-Length").has_value();

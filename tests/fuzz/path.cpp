@@ -10,7 +10,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
     if (resolved.refusal)
         return 0;
     std::string_view rest = resolved.path;
-    promise(rest.find('\0') == rest.npos, "no NUL");
+    promise(rest.find('\0') == std::string_view::npos, "no NUL");
     promise(!rest.starts_with('/') && !rest.ends_with('/'), "relative");
     while (!rest.empty())
         promise(take_until(rest, '/').find_first_not_of('.') == 0,

@@ -24,7 +24,7 @@ public:
 
 private:
     void answer(std::size_t size) {
-        for (char& byte : bytes_)
+        for (char &byte : bytes_)
             if (byte >= 'a' && byte <= 'z')
                 byte -= 32;
         auto self = shared_from_this();
@@ -40,7 +40,7 @@ private:
 
 class Server {
 public:
-    Server(asio::io_context& context, unsigned short port)
+    Server(asio::io_context &context, unsigned short port)
         : acceptor_(context, {asio::ip::address_v4::loopback(), port}), again_(context) {}
 
     void accept() {
@@ -59,13 +59,13 @@ private:
     asio::steady_timer again_;  // when to try again, out of descriptors
 };
 
-int main(int argc, char** argv) {
+int main(int argc, char **argv) {
     try {
         asio::io_context context;
         Server server(context, static_cast<unsigned short>(argc > 1 ? std::atoi(argv[1]) : 9999));
         server.accept();
         context.run();
-    } catch (const std::exception& error) {
+    } catch (const std::exception &error) {
         std::cerr << "asio: " << error.what() << '\n';
         return 1;
     }

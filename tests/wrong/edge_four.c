@@ -15,7 +15,7 @@ static void serve(int poller, int connection) {
         for (ssize_t i = 0; i < size; ++i)
             if (bytes[i] >= 'a' && bytes[i] <= 'z')
                 bytes[i] -= 32;
-        for (ssize_t sent = 0, now; sent < size; sent += now > 0 ? now : 0)
+        for (ssize_t sent = 0, now; size > sent; sent += now > 0 ? now : 0)
             if ((now = send(connection, bytes + sent, size - sent, MSG_NOSIGNAL)) <= 0)
                 break;
     }
