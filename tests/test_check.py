@@ -80,10 +80,12 @@ def result(*words):
     (["99", "--", "true"], "'99' is no chapter"), (["04", "--port", "x", "--", "true"], "--port wants a number"),
     (["04", "--nonsense", "--", "true"], "what is '--nonsense'"), (["04", "--", "./nowhere"], "no program './nowhere'"),
     (["04", "--only", "nothing", "--", "true"], "has no check 'nothing'"), (["04", "--json"], "--json wants a value"),
-    (["04", "--port", "²", "--", "true"], "not '²'"), (["04", "--address", "localhost"], "wants HOST:PORT, not 'localhost'"),
+    (["04", "--port", "²", "--", "true"], "not '²'"),
+    (["04", "--address", "localhost"], "wants HOST:PORT, not 'localhost'"),
     (["04", "--address", "127.0.0.1:99999"], "a number from 1 to 65535, not '99999'"),
     (["04", "--address", "127.0.0.1:"], "not ''"), (["09", "--address", f"{'a' * 64}:1"], "aaa' has no address: "),
-    (["04", "--watch", "--address", "127.0.0.1:1"], "no file is named"), (["04", "--watch", "--", "true"], "no file is named"),
+    (["04", "--watch", "--address", "127.0.0.1:1"], "no file is named"),
+    (["04", "--watch", "--", "true"], "no file is named"),
 ])
 def test_a_bad_command_line_is_one_line_and_exit_2(words, said):
     ended = check(*words)
@@ -125,13 +127,15 @@ def test_a_server_that_runs_already_is_talked_to_and_no_more(plain):
 
 @pytest.mark.parametrize("chapter, text, read", [
     ("04", "localhost:9999", ("127.0.0.1", 9999)), ("09", "localhost:1", ("127.0.0.1", 1)),
-    ("04", "[::1]:65535", ("::1", 65535)), ("10", "localhost:99999", "localhost:99999"), ("10", "serv.socket", "serv.socket"),
+    ("04", "[::1]:65535", ("::1", 65535)),
+    ("10", "localhost:99999", "localhost:99999"), ("10", "serv.socket", "serv.socket"),
 ])
 def test_an_address_is_a_host_and_a_port_or_a_path(chapter, text, read, monkeypatch):
     resolve = socket.getaddrinfo
 
     def ipv6_first(host, port, **rest):
-        return [row for name in (["::1", "127.0.0.1"] if host == "localhost" else [host]) for row in resolve(name, port, **rest)]
+        names = ["::1", "127.0.0.1"] if host == "localhost" else [host]
+        return [row for name in names for row in resolve(name, port, **rest)]
 
     monkeypatch.setattr(socket, "getaddrinfo", ipv6_first)
     assert checking.address(text, find(chapter)) == read

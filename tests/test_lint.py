@@ -1,5 +1,5 @@
-"""All our C and C++ is as .clang-format wants it. All our C++ is as .clang-tidy wants it, and what Meson builds of it gives
-no warning. The C is that of servers in other styles, half of them wrong: they are written as others write."""
+"""All our C and C++ is as .clang-format wants it. All our C++ is as .clang-tidy wants it, and what Meson builds of it
+gives no warning. The C is that of servers in other styles, most of them wrong: it is written as others write."""
 
 import json
 import shutil

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 if sys.version_info < (3, 11):  # which has tomllib, without which nothing can be told in Chinese
-    sys.exit("lab: it takes Python 3.11 or later, as Debian 12 and Ubuntu 24.04 have; this is %d.%d" % sys.version_info[:2])
+    sys.exit("lab: it takes Python 3.11 or later, as Debian 12 and Ubuntu 24.04 have; this is %d.%d"
+             % sys.version_info[:2])
 
 from common import USAGE, Trouble, say  # noqa: E402
 from words import _, language  # noqa: E402

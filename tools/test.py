@@ -104,7 +104,8 @@ def main(words):
     if len(words) > 1 or (words and words[0].startswith("-")):
         raise Trouble(_("test takes a chapter and --full; what is '{word}'?", word=words[-1]), USAGE)
     chapter = find_chapter(words[0]) if words else None
-    packages.require("core", "test", *(["lint", "fuzz", "book", "grade"] if full else []), may_lack=MAY_LACK if full else ())
+    more = ("lint", "fuzz", "book", "grade") if full else ()
+    packages.require("core", "test", *more, may_lack=MAY_LACK if full else ())
     wanted = {folder: of for folder in FOLDERS if (of := targets(folder, chapter, full))}
     for folder, of in wanted.items():
         build(of, ROOT / folder, FOLDERS[folder])
