@@ -323,6 +323,7 @@ def wrk(server, cell, seconds, cores, folder):
     page = folder / "page"
     page.write_bytes(servers.page(cell.load.get("size", servers.PAGE_SIZE)))
     command = ["wrk", "-t1", f"-c{cell.load['connections']}", f"-d{max(1, round(seconds))}s", "--latency",
+               "--timeout", f"{PATIENCE}s",  # a late answer is late, and no error
                "-s", str(WRK), f"http://{HERE}:{server.address[1]}/page", "--", str(page)]
     ran = subprocess.run(command, capture_output=True, text=True,
                          preexec_fn=lambda: os.sched_setaffinity(0, cores.load))

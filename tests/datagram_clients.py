@@ -132,8 +132,8 @@ def asks_again(subject):
 def gives_up(subject):
     for answered in ((1, 2, 4), (2, 3), (1, 2, 3, 4, 5)):
         said = [b"line %d\n" % number for number in range(1, 7)]
-        with paper(b"".join(said)) as file:
-            client, server = subject.play("--timeout", "0.02", "--retries", "2", stdin=file)
+        with paper(b"".join(said)) as file:  # 0.7 s in all, in which what we answer must have come
+            client, server = subject.play("--timeout", "0.1", "--retries", "2", stdin=file)
             numbers = server.expect(*said)
             for index in answered:
                 server.answer(numbers[index - 1], upper(said[index - 1]))

@@ -596,6 +596,7 @@ def plots():
     return plots
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sweep", sorted(one.stem for one in PICTURES.glob("*.svg")))
 def test_the_pictures_show_what_the_reference_says(sweep, reference, plots, tmp_path):
     plots.draw(reference, sweep, tmp_path / "drawn.svg")
