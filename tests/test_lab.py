@@ -598,18 +598,20 @@ def names(*groups):
     return " ".join(package.name for package in packages.listed() if package.group in groups)
 
 
-@pytest.mark.parametrize("command, groups", [("run", ["core"]), ("diff", ["core"]), ("test", ["core", "test"])])
+@pytest.mark.parametrize("command, groups, code", [
+    ("run", ["core"], 1), ("diff", ["core"], 1), ("test", ["core", "test"], 1), ("check", ["core", "test"], 3),
+    ("grade", ["core", "test", "grade"], 3)])
 @pytest.mark.parametrize("sudo, how", [
     ("", "su -c 'apt-get update && apt-get install -y --no-install-recommends {}'"),
     ("exit 1", "sudo apt-get update && sudo apt-get install -y --no-install-recommends {}"),
 ])
-def test_without_python_or_leave_to_install_it_the_command_is_named(bare, sudo, how, command, groups):
+def test_without_python_or_leave_to_install_it_the_command_is_named(bare, sudo, how, command, groups, code):
     bare.add("id", USER)
     bare.add("apt-get", APT)
     if sudo:
         bare.add("sudo", sudo)
     ended = bare.lab(command)
-    assert (ended.returncode, ended.stdout) == (1, b"")
+    assert (ended.returncode, ended.stdout) == (code, b"")
     assert ended.stderr.decode().endswith(f"this does: {how.format(names(*groups))}\n")
     assert not (bare.path / "log").exists()
 
@@ -754,6 +756,22 @@ def test_doctor_finds_nothing_missing_where_these_tests_run():
     assert ended.returncode == 0, shown
     assert all(package.name in shown for package in packages.listed())
     assert all(word in shown for word in ("open files", "tracing", "network namespace"))
+
+
+@pytest.mark.parametrize("words, code", [(["diff", "02"], 1), (["check", "01", "--", "cat"], 3), (["grade", "."], 3)])
+def test_what_is_missing_is_no_failure_of_a_server(words, code, bare):
+    bare.add("id", USER)
+    bare.add("apt-get", APT)
+    ended = lab(*words, env=bare.environment)
+    assert (ended.returncode, ended.stdout) == (code, b"") and b"lab: missing: g++" in ended.stderr, ended.stderr
+
+
+def test_what_cannot_be_told_is_no_failure_of_a_server():
+    with open("/dev/full", "wb") as full:
+        server = ("python3", ROOT / "tests/wrong/text.py", "{port}")
+        ended = lab("check", "01", "--only", "starts", "--", *server, stdout=full)
+    assert ended.returncode == 3
+    check_one_line(ended.stderr, "stdout: No space left on device")
 
 
 def test_doctor_names_what_is_missing(bare, tmp_path):

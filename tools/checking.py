@@ -14,11 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import packages
-from common import BUILD, CHAPTERS, USAGE, Trouble, find_chapter, say, sorted_words
+from common import BUILD, CHAPTERS, OWN_FAULT, USAGE, Trouble, find_chapter, say, sorted_words
 from words import _, kept, title_of, translated
 
 FAULT = BUILD / "tests" / "libfault.so"
-OWN_FAULT = 3  # the exit code when it is not the server that is to blame
 PATIENCE = 4.0  # seconds, for whatever a check waits for
 ONE_NETWORK = kept("no network of its own is granted here: one check after another")
 VALUED = ("--port", "--address", "--json", "--only", "--factor")

@@ -13,6 +13,7 @@ from chapters import CHAPTERS, candidates  # noqa: E402
 from words import _  # noqa: E402
 
 USAGE = 2  # the exit code of a command line that cannot be carried out
+OWN_FAULT = 3  # of check and grade, when it is not the server that is to blame
 
 
 class Trouble(Exception):

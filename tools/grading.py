@@ -19,10 +19,9 @@ from pathlib import Path
 import checking
 import packages
 from build import build
-from common import CHAPTERS, ROOT, USAGE, Trouble, find_chapter, say, sorted_words
+from common import CHAPTERS, OWN_FAULT, ROOT, USAGE, Trouble, find_chapter, say, sorted_words
 from words import _, translated
 
-OWN_FAULT = checking.OWN_FAULT
 VALUED = ("--chapters", "--only", "--out", "--jobs", "--factor", "--stability")
 MOST_JOBS = 40  # as many as there are users for
 SIDE_BY_SIDE = checking.Options.side_by_side  # checks at once, of all students together
@@ -483,8 +482,8 @@ def machine_of(base):
     (base / "try").mkdir()
     machine = sandbox.machine(base / "try")
     if machine.mounts and machine.users:
-        raise Trouble(_("programs of others cannot be run safely here: neither as another user, for you are not root, "
-                        "nor in namespaces: {reason}", reason=translated(machine.mounts)))
+        raise Trouble(_("programs of others cannot be run safely here: neither as another user ({users}) nor in "
+                        "namespaces ({mounts})", users=translated(machine.users), mounts=translated(machine.mounts)))
     return machine
 
 

@@ -4,13 +4,14 @@ import importlib
 import os
 import signal
 import sys
+import traceback
 from pathlib import Path
 
 if sys.version_info < (3, 11):  # which has tomllib, without which nothing can be told in Chinese
     sys.exit("lab: it takes Python 3.11 or later, as Debian 12 and Ubuntu 24.04 have; this is %d.%d"
              % sys.version_info[:2])
 
-from common import USAGE, Trouble, say  # noqa: E402
+from common import OWN_FAULT, USAGE, Trouble, say  # noqa: E402
 from words import _, language  # noqa: E402
 
 # command: the module that carries it out
@@ -45,18 +46,22 @@ def main(words):
 
 
 def end(words):
+    fault = OWN_FAULT if words[:1] in (["check"], ["grade"]) else 1  # there, 1 says that a server failed
     try:
         return main(words)
     except Trouble as trouble:
         say(trouble)
-        return trouble.code
+        return trouble.code if trouble.code != 1 else fault
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except BrokenPipeError:  # who read our output has seen enough
         code = 128 + signal.SIGPIPE
     except OSError as error:
         say(_("{what}: {reason}", what=error.filename or "stdout", reason=error.strerror))
-        code = 1
+        code = fault
+    except Exception:
+        traceback.print_exc()
+        return fault
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what stdout would not take is not tried again
     return code
 
