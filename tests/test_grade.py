@@ -410,13 +410,29 @@ def test_gradescope_gets_what_it_reads():
 
 
 def test_an_annotation_is_one_line_and_tells_nothing_hidden():
-    lines = grade_exports.annotations(results()).splitlines()
-    assert len(lines) == 1 and lines[0].startswith("::error file=01,title=") and "%0A" in lines[0]
+    students = {NASTY: Path.cwd() / "class/her"}
+    lines = grade_exports.annotations(results(), students).splitlines()
+    assert len(lines) == 1 and lines[0].startswith("::error file=class/her/01,title=") and "%0A" in lines[0]
     assert not set(":,") & set(lines[0].partition("title=")[2].partition("::")[0])
     found = results()
     found[0]["chapters"][0]["checks"][0] = row("builds", "failed", 0, 0, message="./a.cpp:12:3: error: no, it: is 100%")
-    assert grade_exports.annotations(found).startswith("::error file=01/a.cpp,line=12,title=")
-    assert "100%25" in grade_exports.annotations(found)
+    assert "100%25" in grade_exports.annotations(found, students)
+
+
+@pytest.mark.parametrize("said, file", [("./a.cpp", "01/a.cpp"), ("../a.cpp", "01/a.cpp"), ("../b.h", "b.h"),
+                                        ("/usr/include/x.h", "/usr/include/x.h")])
+@pytest.mark.parametrize("where, begin", [("", "class/her/"), ("class", "her/"), ("class/her/01", "{}/class/her/")])
+def test_an_annotation_names_a_file_from_where_grading_was_started(where, begin, said, file, tmp_path, monkeypatch):
+    folder = tmp_path / "class/her"
+    for name in ("01/a.cpp", "b.h"):
+        student((folder / name).parent, "", (folder / name).name)
+    monkeypatch.chdir(tmp_path / where)
+    found = results("her")
+    found[0]["chapters"][0]["checks"] = [row("builds", "failed", 0, 0, message=f"{said}:12:3: error: no")]
+    line = grade_exports.annotations(found, {"her": folder})
+    file = file if file.startswith("/") else begin.format(tmp_path) + file
+    wanted = file.removeprefix(f"{tmp_path}/class/her/01/")
+    assert line.startswith(f"::error file={wanted},line=12,title=")
 
 
 def test_the_summary_is_a_table_and_tells_nothing_hidden():
@@ -498,10 +514,10 @@ def test_who_is_graded_already_is_graded_again_when_something_changed(tmp_path, 
 
 
 def test_github_gets_annotations_and_a_summary(tmp_path, can_grade):
-    folder = student(tmp_path / "her", "syntax error")
-    ended = grade(folder, "--chapters", "01", "--only", "answers", "--out", tmp_path / "out",
+    student(tmp_path / "her", "syntax error")
+    ended = grade("her", "--chapters", "01", "--only", "answers", "--out", "out", cwd=tmp_path,
                   env={**os.environ, "GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(tmp_path / "summary")})
-    assert "::error file=.,title=her%2C 01_basic_tcp%3A starts::" in ended.stdout
+    assert "::error file=her,title=her%2C 01_basic_tcp%3A starts::" in ended.stdout
     assert (tmp_path / "summary").read_text().startswith("| student | points |")
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from grade_progress import first_failed, moved, told_failure
 from grading import write
+from handed_in import BUILT
 
 PAGE = Path(__file__).with_name("grade.html")
 GRADESCOPE = {"visible": "visible", "hidden": "after_due_date"}
@@ -81,15 +82,23 @@ def data_of(text):
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
-def annotations(results):
+def place(path):
+    """As GitHub takes it: below the folder in which grading was started, which is the checkout's; or from the root."""
+    path, here = os.path.normpath(path), os.getcwd()
+    return os.path.relpath(path, here) if os.path.commonpath([path, here]) == here else path
+
+
+def annotations(results, students):
+    """A line for each failure; `students` are {name: folder}."""
     lines = []
     for result, chapter, row in rows_of(results, hidden=False):
         if row["status"] != "failed":
             continue
-        folder, said = chapter["folder"] or ".", row["message"]
-        where = f"file={property_of(folder)}"
+        folder, said = students[result["student"]] / (chapter["folder"] or "."), row["message"]
+        where = f"file={property_of(place(folder))}"
         if row["id"] == "builds" and (found := AT.search(said)):
-            where = f"file={property_of(os.path.normpath(os.path.join(folder, found[1])))},line={found[2]}"
+            below = "" if os.path.exists(folder / found[1]) else BUILT  # in which Meson's compiler runs
+            where = f"file={property_of(place(folder / below / found[1]))},line={found[2]}"
         title = property_of(f"{result['student']}, {chapter['chapter']}: {row['id']}")
         lines.append(f"::error {where},title={title}::" + data_of(row["title"] + ": " + said))
     return "".join(line + "\n" for line in lines)
@@ -142,19 +151,20 @@ def page(results):
     return template.render(results=results, limits=limits, told_failure=told_failure, story=story, moved=moved)
 
 
-def write_all(out, results):
-    """All of them, into `out`; and to GitHub, where it is GitHub that runs this."""
+def write_all(out, results, students):
+    """All of them, into `out`; and to GitHub, where it is GitHub that runs this. `students` are {name: folder}."""
+    errors = annotations(results, students)
     (out / "gradescope").mkdir(exist_ok=True)
     for result in results:
         write(out / "gradescope" / f"{result['student']}.json",
               json.dumps(gradescope(result), indent=1, ensure_ascii=False) + "\n")
     write(out / "junit.xml", junit(results))
-    write(out / "annotations.txt", annotations(results))
+    write(out / "annotations.txt", errors)
     write(out / "summary.md", summary(results))
     write(out / "class.csv", table(results))
     write(out / "class.html", page(results))
     if os.environ.get("GITHUB_ACTIONS") == "true":
-        print(annotations(results), end="")
+        print(errors, end="")
     if file := os.environ.get("GITHUB_STEP_SUMMARY"):
         with open(file, "a") as summaries:
             summaries.write(summary(results))

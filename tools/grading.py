@@ -515,6 +515,6 @@ def main(words):
                 group.run()
             finally:
                 results = [group.results[name] for name in options.students if name in group.results]
-                grade_exports.write_all(options.out, results)
+                grade_exports.write_all(options.out, results, options.students)
     grade_progress.table(results, options)
     return OWN_FAULT if group.broken else 0
