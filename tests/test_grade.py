@@ -8,6 +8,7 @@ import json
 import os
 import re
 import resource
+import shutil
 import signal
 import socket
 import subprocess
@@ -484,7 +485,7 @@ def test_what_is_written_is_text_everywhere():
 # ---- all of it
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def can_grade(plain):
     """./lab grade would install what it lacks."""
     if lacking := packages.missing("grade"):
@@ -546,6 +547,50 @@ if not os.fork():
     os._exit(0)
 listen()
 """
+C_SERVER = """
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+int main()
+{
+    struct sockaddr_in address = {};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(9527);
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    if (bind(listener, (struct sockaddr *)&address, sizeof address) != 0 || listen(listener, 5) != 0)
+        return 1;
+    pause();
+}
+"""
+KINDS = {  # what builds it -> the files
+    "make": {"Makefile": "it: begin.c\n\t$(CC) -o it begin.c\n", "begin.c": C_SERVER},
+    "meson": {"meson.build": "project('it', 'c')\nexecutable('it', 'begin.c')\n", "begin.c": C_SERVER},
+    "cmake": {"CMakeLists.txt": "cmake_minimum_required(VERSION 3.13)\nproject(it C)\nadd_executable(it begin.c)\n",
+              "begin.c": C_SERVER},
+    "cc": {"begin.c": C_SERVER}, "c++": {"begin.cpp": C_SERVER}, "python3": {"begin.py": RIGHT},
+}
+
+
+@pytest.fixture(scope="module")
+def class_of_kinds(tmp_path_factory, can_grade):
+    """{what builds it: its result}, where that is there."""
+    folder = tmp_path_factory.mktemp("class")
+    kinds = list(filter(shutil.which, KINDS))
+    for kind in kinds:
+        for name, text in KINDS[kind].items():
+            student(folder / kind, text, name)
+    ended = grade(*(folder / kind for kind in kinds), "--chapters", "01", "--only", "starts", "--out", folder / "out")
+    assert ended.returncode == 0, ended.stderr
+    return {kind: json.loads((folder / "out" / f"{kind}.json").read_text()) for kind in kinds}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_is_built_and_started(kind, class_of_kinds):
+    if kind not in class_of_kinds:
+        pytest.skip(f"no {kind}")
+    assert status(class_of_kinds[kind]) == {"builds": "passed", "starts": "passed"}, class_of_kinds[kind]
+
+
 WILD = {  # what is handed in -> (its text, what must be said of it, at which check)
     "does not compile": (("server.c", "int main() { return x; }"), "'x' undeclared|‘x’ undeclared", "builds"),
     "builds without end": (("Makefile", "server:\n\tsleep 1000\n"), "still running after", "builds"),
