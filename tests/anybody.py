@@ -132,7 +132,7 @@ class AnyServer(Stranger, Server):
         last, moved = None, begin
         while True:
             alive = self.alive()
-            found = listening(tree(self.pid) if alive else self.pids(), self.kind)
+            found = self.listens_on(alive)
             if (chosen := self.choose(found)) and not alive:
                 raise Failed(IN_THE_BACKGROUND)
             if chosen:
@@ -150,6 +150,12 @@ class AnyServer(Stranger, Server):
                 raise Failed(self.never_ready(waited))
             time.sleep(POLL)
 
+    def listens_on(self, alive):
+        """Where it listens. Who may not look everywhere finds nothing yet: it may be about to become another user."""
+        with contextlib.suppress(CannotTell):
+            return listening(tree(self.pid) if alive else self.pids(), self.kind)
+        return []
+
     def choose(self, found):
         """The one of the addresses to be used: where it was told to be, if it was told."""
         for each in found:
@@ -158,6 +164,8 @@ class AnyServer(Stranger, Server):
         return None
 
     def never_ready(self, patience):
+        """What is to be said of it. Raises CannotTell when its sockets are not to be seen."""
+        listening(self.pids(), self.kind)
         for kind in SPEAKS:
             if kind != self.kind and (found := listening(self.pids(), kind)):
                 return (f"no socket of it listens on {SPEAKS[self.kind]}; it has one for {SPEAKS[kind]}, {shown(found[0])}: "
@@ -254,7 +262,7 @@ class AnySubject(ServerSubject):
         try:
             server = AnyServer([*self.trace, *self.command_for(place)], self.patience, self.kind, self.place_of(place),
                                cwd=self.home, sandbox=self.sandbox, **rest)
-        except Failed as failure:
+        except (Failed, CannotTell) as failure:
             if hasattr(failure, "server"):
                 self.clears(failure.server)
             raise

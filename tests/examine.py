@@ -83,6 +83,8 @@ def portrait(server, number, patience=0.0):
         return f"{name}: alive, {cpu:.0%} of a core, {server.holdings()}", facts
     except OSError:
         return f"{name}: just ended", {"exit": server.popen.poll()}
+    except CannotTell:
+        return f"{name}: alive, and its descriptors are not to be seen", {"exit": None}
 
 
 def describe(subject, verdict, failure):

@@ -15,7 +15,7 @@ from check import Failed, Ladder, expect_bytes, show
 from http_cases import FILES, LARGE, SMALL, get, post
 from own import complaint, judge_bad_command_lines, judge_help, silent_on_stdout
 from peer import Peer
-from process import wait_until
+from process import prlimit, wait_until
 from subject import OwnSubject, readable
 
 ladder = Ladder()
@@ -465,11 +465,11 @@ def out_of_descriptors(subject):
     peer = talk(subject, server)
     peer.say(get("/nothing"))
     expect_status(peer.answer(), "404")
-    limits = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
-    resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (max(server.descriptors()) + 1, limits[1]))
+    limits = prlimit(server.pid, resource.RLIMIT_NOFILE)
+    prlimit(server.pid, resource.RLIMIT_NOFILE, (max(server.descriptors()) + 1, limits[1]))
     peer.say(get("/large.bin"))
     expect_status(peer.answer(), "503")
-    resource.prlimit(server.pid, resource.RLIMIT_NOFILE, limits)
+    prlimit(server.pid, resource.RLIMIT_NOFILE, limits)
     peer.say(get("/large.bin"))
     expect_bytes(peer.answer().body, LARGE, "the body")
 

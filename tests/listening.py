@@ -6,6 +6,9 @@ import socket
 import struct
 from pathlib import Path
 
+from check import CannotTell
+from process import descriptors
+
 TABLES = {"tcp": ("tcp", "tcp6"), "udp": ("udp", "udp6"), "unix": ("unix",)}
 LISTENING = {"tcp": "0A", "udp": "07"}  # the state of a socket that listens; of UDP one: bound, and not connected
 ACCEPTS = 0x10000  # __SO_ACCEPTCON, among the flags of a socket that listens on a path
@@ -52,17 +55,18 @@ def runs(pid):
 
 
 def sockets(pids):
-    """The inodes of the sockets that these processes hold."""
-    inodes = set()
+    """(the inodes of the sockets that these processes hold, the CannotTell of one whose are not to be seen, or None)"""
+    inodes, hidden = set(), None
     for pid in pids:
         try:
-            for number in os.listdir(f"/proc/{pid}/fd"):
-                target = os.readlink(f"/proc/{pid}/fd/{number}")
-                if target.startswith("socket:["):
-                    inodes.add(target[8:-1])
-        except OSError:
-            pass
-    return inodes
+            targets = descriptors(pid).values()
+        except (FileNotFoundError, ProcessLookupError):  # it ended while we looked
+            continue
+        except CannotTell as reason:
+            hidden = reason
+            continue
+        inodes |= {target[8:-1] for target in targets if target.startswith("socket:[")}
+    return inodes, hidden
 
 
 def pieces(data, head):
@@ -108,8 +112,8 @@ def address_of(text, kind, inode):
 
 def listening(pids, kind):
     """Where these processes can be reached: (host, port) pairs, or the paths, "@name" when abstract. `kind` is tcp,
-    udp or unix."""
-    inodes = sockets(pids)
+    udp or unix. Raises CannotTell when it finds none, and may not look everywhere."""
+    inodes, hidden = sockets(pids)
     found = []
     for table in TABLES[kind] if inodes else ():
         try:
@@ -122,4 +126,6 @@ def listening(pids, kind):
                     found.append(fields[7])
             elif fields[9] in inodes and fields[3] == LISTENING[kind]:
                 found.append(address_of(fields[1], kind, fields[9]))
+    if hidden and not found:
+        raise hidden
     return found

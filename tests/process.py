@@ -5,6 +5,7 @@ wait. Everything that /proc tells covers the whole session that the program lead
 """
 
 import contextlib
+import json
 import os
 import re
 import resource
@@ -15,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from check import Failed
+from check import CannotTell, Failed
 from journal import journal
 
 READY = re.compile(r"listening on (?:(\d+\.\d+\.\d+\.\d+)|\[([0-9a-f:.]+)\]):(\d+)\n")
@@ -81,27 +82,53 @@ def resident(pids, shared=True):
     return total
 
 
-def prlimit(pid, which, *limits):
-    """As resource.prlimit, also where only the process's own user may: root may not everywhere."""
-    try:
-        return resource.prlimit(pid, which, *limits)
-    except PermissionError:
-        owner = os.stat(f"/proc/{pid}")
+def as_its_user(pid, action):
+    """What `action` returns, as JSON keeps it, done by the user of process `pid`: root may not everywhere, such as in
+    a container. Raises CannotTell when that user may not either, FileNotFoundError when the process has ended."""
+    owner = os.stat(f"/proc/{pid}")
     ours, theirs = os.pipe()
     if not (child := os.fork()):
         try:
             os.setresgid(owner.st_gid, owner.st_gid, owner.st_gid)
             os.setresuid(owner.st_uid, owner.st_uid, owner.st_uid)
-            os.write(theirs, " ".join(map(str, resource.prlimit(pid, which, *limits))).encode())
+            with open(theirs, "w") as pipe:
+                pipe.write(json.dumps(action()))
         finally:
             os._exit(0)
     os.close(theirs)
     with open(ours) as pipe:
-        found = tuple(map(int, pipe.read().split()))
+        found = pipe.read()
     os.waitpid(child, 0)
-    if len(found) != 2:
-        raise PermissionError(f"the limits of process {pid} are not ours to set")
+    if not found:
+        os.stat(f"/proc/{pid}")
+        raise CannotTell("the system does not let us see its descriptors, or set its limits")
+    return json.loads(found)
+
+
+def prlimit(pid, which, *limits):
+    """As resource.prlimit, also where only the process's own user may."""
+    try:
+        return resource.prlimit(pid, which, *limits)
+    except PermissionError:  # no CAP_SYS_RESOURCE
+        return tuple(as_its_user(pid, lambda: resource.prlimit(pid, which, *limits)))
+
+
+def links(folder):
+    """[(number, target)] of a folder of descriptors in /proc."""
+    found = []
+    for number in os.listdir(folder):
+        with contextlib.suppress(FileNotFoundError):  # closed while we looked
+            found.append((int(number), os.readlink(f"{folder}/{number}")))
     return found
+
+
+def descriptors(pid):
+    """{number: target} of the open descriptors of `pid`. Raises CannotTell where they are not to be seen."""
+    folder = f"/proc/{pid}/fd"
+    try:
+        return dict(links(folder))
+    except PermissionError:  # no CAP_SYS_PTRACE
+        return dict(as_its_user(pid, lambda: links(folder)))
 
 
 def threads_of(pid):
@@ -202,14 +229,7 @@ class Process:
 
     def descriptors(self, pid=None):
         """{number: target} of the open descriptors of `pid`, the program itself unless told otherwise."""
-        folder = f"/proc/{pid or self.pid}/fd"
-        found = {}
-        for number in os.listdir(folder):
-            try:
-                found[int(number)] = os.readlink(f"{folder}/{number}")
-            except OSError:  # closed while we looked
-                pass
-        return found
+        return descriptors(pid or self.pid)
 
     def threads(self):
         return len(os.listdir(f"/proc/{self.pid}/task"))

@@ -2,15 +2,19 @@
 read by those for whom they are made."""
 
 import csv
+import ctypes
+import errno
 import faulthandler
 import io
 import json
 import os
+import platform
 import re
 import resource
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import time
@@ -27,6 +31,7 @@ import network
 import packages
 import sandbox
 from chapters import ROOT
+from check import CannotTell
 from process import prlimit, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("graders")]  # one at a time: each has many processes side by side
@@ -58,10 +63,10 @@ def student(folder, program, name="server.py"):
     return folder
 
 
-def graded(folder, *words, check="answers"):
-    """The result of one student, of chapter 01 up to one check."""
+def graded(folder, *words, check="answers", chapter="01", **rest):
+    """The result of one student, of a chapter up to one check."""
     out = folder.parent / "out"
-    ended = grade(folder, "--chapters", "01", "--out", out, "--only", check, *words)
+    ended = grade(folder, "--chapters", chapter, "--out", out, "--only", check, *words, **rest)
     assert ended.returncode == 0, ended.stderr
     return json.loads((out / f"{folder.name}.json").read_text())
 
@@ -364,12 +369,21 @@ def test_a_limit_is_set_as_the_programs_own_user():
 
 
 def test_what_could_not_be_enforced_is_said():
-    everything = sandbox.Machine("", "", "", "", "")
-    nothing = sandbox.Machine("no users", "no numbers", "no network", "no mounts", "no overlay")
+    everything = sandbox.Machine("", "", "", "", "", "")
+    nothing = sandbox.Machine("no users", "no numbers", "no network", "no mounts", "no overlay", "no descriptors")
     assert len(everything.limits()) == 1 and "memory" in everything.limits()[0]
-    assert [word for limit in nothing.limits() for word in re.findall(r"no (?:numbers|network|mounts)", limit)] == [
-        "no numbers", "no network", "no mounts"]
-    assert "no overlay" in " ".join(sandbox.Machine("", "", "", "", "no overlay").limits())
+    said = re.findall(r"no (?:numbers|network|mounts|descriptors)", "\n".join(nothing.limits()))
+    assert said == ["no numbers", "no network", "no mounts", "no descriptors"]
+    assert "no overlay" in " ".join(sandbox.Machine("", "", "", "", "no overlay", "").limits())
+
+
+def test_whether_a_program_can_be_looked_into_is_tried(base, monkeypatch):
+    def refused(pid):
+        raise CannotTell("not to be seen")
+
+    assert not sandbox.machine(base).descriptors
+    monkeypatch.setattr(sandbox, "descriptors", refused)
+    assert sandbox.machine(base).descriptors == "not to be seen"
 
 
 # ---- what is written
@@ -681,3 +695,96 @@ def test_fixed_ports_work_side_by_side(tmp_path, can_grade):
     ended = grade(*folders, "--jobs", "4", "--chapters", "01", "--only", "any-split", "--out", tmp_path / "out")
     points = {json.loads((tmp_path / f"out/s{number}.json").read_text())["points"] for number in range(4)}
     assert ended.returncode == 0 and len(points) == 1 and points != {0}
+
+
+# ---- where little is granted
+
+LEFT_TO_ROOT = {0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 27, 29, 31}  # by Docker, unless told otherwise. capabilities(7)
+PR_CAPBSET_READ, PR_CAPBSET_DROP, PR_SET_SECCOMP, FILTER = 23, 24, 22, 2
+UNSHARE = {"x86_64": 272}.get(platform.machine(), 97)
+LEAKS = SERVER + "def answer(data): return os.open('/dev/null', 0) and data.upper()\nlisten()\n"
+ECHOES = SERVER + "def answer(data): return data\nlisten()\n"
+HIDE = "ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)"  # PR_SET_DUMPABLE
+HIDES = f"import ctypes\n{HIDE}\n{RIGHT}"
+HIDES_LATE = f"import ctypes\n{SERVER}\ndef answer(data): return {HIDE} or data\nlisten()\n"
+
+
+class Program(ctypes.Structure):
+    """Of a filter. seccomp(2)"""
+
+    _fields_ = [("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p)]
+
+
+def in_a_container(left=LEFT_TO_ROOT):
+    """Before exec: a network of its own, these capabilities and no others, and unshare(2) refused."""
+    instructions = b"".join(struct.pack("=HBBI", *each) for each in (
+        (0x20, 0, 0, 0), (0x15, 0, 1, UNSHARE), (0x06, 0, 0, 0x50000 | errno.EPERM), (0x06, 0, 0, 0x7FFF0000)))
+    program = Program(len(instructions) // 8, instructions)
+    libc = network.libc
+
+    def enter():
+        network.renew()
+        dropped = [number for number in range(64) if libc.prctl(PR_CAPBSET_READ, number) == 1 and number not in left]
+        for number in dropped:
+            sandbox.checked(libc.prctl(PR_CAPBSET_DROP, number, 0, 0, 0), "drop")
+        sandbox.checked(libc.prctl(sandbox.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
+        sandbox.checked(libc.prctl(PR_SET_SECCOMP, FILTER, ctypes.byref(program)), "seccomp")
+
+    return {"preexec_fn": enter}
+
+
+@pytest.fixture
+def root(can_grade):
+    if not sandbox.other_users() or not network.granted():
+        pytest.skip("not root, or none that may make a network")
+
+
+def test_in_a_container_the_verdicts_are_true(tmp_path, root):
+    students = {"right": RIGHT, "echoes": ECHOES, "leaks": LEAKS}
+    folders = [student(tmp_path / name, text) for name, text in students.items()]
+    words = (*folders, "--chapters", "01", "--only", "leaves-nothing", "--out", tmp_path / "out")
+    ended = grade(*words, **in_a_container())
+    assert ended.returncode == 0, ended.stderr
+    found = {name: json.loads((tmp_path / f"out/{name}.json").read_text()) for name in students}
+    failed = {name: [(row["id"], row["cause"]["id"]) for row in result["chapters"][0]["checks"]
+                     if row["status"] == "failed"] for name, result in found.items()}
+    assert failed == {"right": [], "echoes": [("answers", "echoes")], "leaks": [("leaves-nothing", "descriptor-leak")]}
+    assert set(status(found["right"]).values()) == {"passed"}
+    assert "reach this machine's network" in " ".join(found["right"]["limits"])
+    assert "not to be seen" not in " ".join(found["right"]["limits"])
+
+
+def test_in_a_container_the_limits_of_a_program_are_set(tmp_path, root, plain):
+    folder = student(tmp_path / "her", "./server --port {port} --root {root}\n", "run")
+    shutil.copy(plain / "11_http/server", folder)
+    found = status(graded(folder, check="http-out-of-descriptors", chapter="11", **in_a_container()))
+    assert found["http-out-of-descriptors"] == "passed", found
+
+
+def test_who_hides_what_it_holds_open_is_not_judged(tmp_path, root):
+    result = graded(student(tmp_path / "her", HIDES), check="starts", **in_a_container())
+    starts = result["chapters"][0]["checks"][1]
+    assert (starts["status"], starts["of"]) == ("cannot-tell", 0) and "does not let us see" in starts["message"]
+
+
+def test_who_hides_it_too_late_has_failed_by_then(tmp_path, root):
+    result = graded(student(tmp_path / "her", HIDES_LATE), **in_a_container())
+    answers = result["chapters"][0]["checks"][2]
+    assert answers["status"] == "failed" and answers["cause"]["id"] == "echoes"
+    assert "alive, and its descriptors are not to be seen" in "\n".join(answers["report"])
+
+
+def test_a_server_that_runs_as_another_user_is_checked(root):
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        server = student(Path(name), RIGHT) / "server.py"
+        user = f"--reuid={sandbox.FIRST_USER} --regid={sandbox.FIRST_USER} --clear-groups".split()
+        command = ["setpriv", *user, PYTHON, server]
+        ended = subprocess.run([ROOT / "lab", "check", "01", "--only", "answers", "--", *command], capture_output=True,
+                               text=True, **in_a_container())
+    assert ended.returncode == 0 and "3 of 3 points" in ended.stdout, ended.stdout + ended.stderr
+
+
+def test_nobody_is_judged_where_no_other_user_and_no_namespace_is_granted(tmp_path, root):
+    ended = grade(student(tmp_path / "her", RIGHT), "--out", tmp_path / "out", **in_a_container(left=()))
+    assert (ended.returncode, ended.stdout) == (3, "") and "cannot be run safely here" in ended.stderr, ended.stderr

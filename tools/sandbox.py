@@ -15,10 +15,12 @@ import platform
 import resource
 import shutil
 import signal
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 import network
+from process import descriptors
 from words import kept
 
 FIRST_USER, USERS = 61184, 100  # systemd's range for users that come and go; how many of them are for one student
@@ -247,6 +249,7 @@ class Machine:
     network: str
     mounts: str
     overlay: str
+    descriptors: str
 
     def limits(self):
         """What could not be enforced, in lines for the report."""
@@ -261,6 +264,9 @@ class Machine:
             and kept("programs see this machine's files, and may fill its disk: {reason}", reason=self.mounts),
             "overlay": self.overlay and not self.mounts
             and kept("what a program writes into its folder stays for its next start: {reason}", reason=self.overlay),
+            "descriptors": self.descriptors
+            and kept("what a program holds open is not to be seen, and what needs that is not judged: {reason}",
+                     reason=self.descriptors),
         }
         memory = kept("no kernel limit on the memory of all processes together: it is looked at ten times a second, "
                       "and from 2 GiB on they are ended")
@@ -297,23 +303,47 @@ def try_numbers():
     refuse_unless(os.getpid() == 1, kept("no process namespaces"))
 
 
-def try_to_enter(base, overlay):
+def try_another_user():
+    refuse_unless(other_users(), kept("no right to become another"))
+    os.setgroups([])
+    os.setresgid(FIRST_USER, FIRST_USER, FIRST_USER)
+    os.setresuid(FIRST_USER, FIRST_USER, FIRST_USER)
+
+
+def box_to_try(base, **granted):
+    """A sandbox, made ready as for a student."""
     network.begin_new_numbers()
-    begin_apart(base)
-    box = Sandbox(base, overlay=overlay, secrets=(Path(__file__).resolve().parent,))
+    box = Sandbox(base, secrets=(Path(__file__).resolve().parent,), **granted)
+    if box.mounts:
+        begin_apart(base)
     box.prepare(base / "nothing")
     network.begin_new_numbers()
     network.renew()
-    box.enter(None)
+    return box
+
+
+def try_to_enter(base, overlay):
+    box_to_try(base, overlay=overlay).enter(None)
     refuse_unless(os.geteuid() != 0 and not Path(__file__).exists(), kept("the sandbox does not hold"))
+
+
+def try_to_look(base, mounts):
+    box = box_to_try(base, mounts=mounts, overlay=False)
+    with subprocess.Popen(["sleep", "60"], env=box.environment, **box.keywords(None)) as program:
+        try:
+            descriptors(program.pid)
+        finally:
+            program.kill()
 
 
 def machine(base):
     """Tries what this machine grants. `base` is an empty folder."""
+    mounts = tried(lambda: try_to_enter(base, overlay=False))
     return Machine(
-        users=tried(lambda: refuse_unless(other_users(), kept("no right to become another"))),
+        users=tried(try_another_user),
         numbers=tried(try_numbers),
         network=tried(lambda: refuse_unless(network.renew(), kept("no network namespaces"))),
-        mounts=tried(lambda: try_to_enter(base, overlay=False)),
+        mounts=mounts,
         overlay=tried(lambda: try_to_enter(base, overlay=True)),
+        descriptors=tried(lambda: try_to_look(base, mounts=not mounts)),
     )
