@@ -125,6 +125,14 @@ def test_the_digest_is_that_of_the_content(tmp_path):
     assert len({before, after, handed_in.read(folder).digest.hexdigest()}) == 3
 
 
+def test_what_the_machine_refuses_changes_the_digest_and_why_does_not(tmp_path):
+    options = grading.read([str(student(tmp_path / "her", "x"))])
+    machines = [sandbox.Machine("", "", "", "", *last) for last in (("", ""), ("", "no"), ("mount /tmp/a", ""),
+                                                                   ("mount /tmp/b", ""))]
+    bare = [grading.digest_of(tmp_path / "her", options, machine) for machine in machines]
+    assert len(set(bare)) == 3 and bare[2] == bare[3]
+
+
 @pytest.mark.parametrize("make, said", [
     (lambda folder: [(folder / str(n)).touch() for n in range(20)], "20 files"),
     (lambda folder: os.truncate(folder / "server.py", 10 << 30), "64 MiB"),

@@ -379,7 +379,7 @@ class Class:
     def begin(self, name):
         """Starts on a student, unless what was handed in is as it was when it was graded."""
         folder = self.options.students[name]
-        digest = digest_of(folder, self.options)
+        digest = digest_of(folder, self.options, self.machine)
         if kept := read_result(self.options.out, name, digest):
             self.results[name] = kept
             self.show.kept(name, kept)
@@ -435,11 +435,12 @@ def document(worker, options, machine, result):
     }
 
 
-def digest_of(folder, options):
-    """A digest of all that a result depends on: what was handed in, what was asked, who judges."""
+def digest_of(folder, options, machine):
+    """A digest of all that a result depends on: what was handed in, what was asked, who judges, what the machine
+    refuses."""
     import handed_in
 
-    whole = hashlib.sha256(json.dumps(options.key()).encode())
+    whole = hashlib.sha256(json.dumps([options.key(), machine.key()]).encode())
     judges = [ROOT / "tools" / f"{name}.py" for name in ("grading", "handed_in", "sandbox", "checking")]
     for file in [*sorted((ROOT / "tests").glob("*.py")), *judges, ROOT / "tests" / "points.toml"]:
         whole.update(file.read_bytes())

@@ -251,6 +251,10 @@ class Machine:
     overlay: str
     descriptors: str
 
+    def key(self):
+        """What is refused here, whatever the reason."""
+        return [each.name for each in dataclasses.fields(self) if getattr(self, each.name)]
+
     def limits(self):
         """What could not be enforced, in lines for the report."""
         told = {
