@@ -16,7 +16,7 @@ from examine import Climb
 from words import kept
 
 CALLS = ("read,readv,recvfrom,recvmsg,write,writev,sendto,sendmsg,accept,accept4,bind,listen,connect,setsockopt,close,shutdown,"
-         "select,pselect6,poll,ppoll,epoll_ctl,epoll_wait,epoll_pwait,fork,vfork,clone,clone3,wait4,waitid,rt_sigaction,"
+         "?select,pselect6,?poll,ppoll,epoll_ctl,?epoll_wait,epoll_pwait,?fork,?vfork,clone,clone3,wait4,waitid,rt_sigaction,"
          "exit_group,socket,fcntl,futex")
 LINE = re.compile(r"(\d+) +(\w+)\((.*?)\) += (-?\d+|0x[0-9a-f]+|\?)(?:<[^>]*>+)?(?: (E[A-Z0-9]+))?")
 UNFINISHED = re.compile(r"(\d+) +((\w+)\(.*) <unfinished \.\.\.>")

@@ -1,9 +1,12 @@
 """./lab trace: what strace writes is read right; a run is drawn; two servers are compared."""
 
+import platform
+import re
 import subprocess
 
 import pytest
 
+import causes
 import trace
 from chapters import ROOT, find
 
@@ -36,6 +39,30 @@ def test_events_know_their_connection_and_descriptor(calls):
         ("socket", "", 3), ("accept", "A", 4), ("read", "A", -1), ("signal", "", -1), ("ends", "", -1), ("epoll_wait", "", -1)]
     assert [e.call for e in events if e.waits] == ["accept", "read", "epoll_wait"]
     assert events[2].words == '4, "a > b", 16384' and events[1].result == "4"
+
+
+# ---- what is traced, on any machine
+
+
+EVERYWHERE = "/usr/include/asm-generic/unistd.h"  # of the machines whose calls have no history
+
+
+@pytest.mark.parametrize("calls", [trace.CALLS, causes.CALLS], ids=["trace", "causes"])
+def test_what_is_no_call_on_every_machine_may_be_missing(calls):
+    with open(EVERYWHERE, encoding="utf-8") as header:
+        known = set(re.findall(r"#define __NR(?:3264)?_(\w+)", header.read()))
+    late = {"epoll_pwait2"}  # Linux 5.11: an older strace does not know it
+    optional = {call for call in calls.split(",") if call.startswith("?")}
+    assert optional == {f"?{call.strip('?')}" for call in calls.split(",") if call.strip("?") not in known - late}
+
+
+@pytest.mark.parametrize("calls", [trace.CALLS, causes.CALLS], ids=["trace", "causes"])
+def test_strace_knows_every_call(calls):
+    if causes.may_trace():
+        pytest.skip(causes.may_trace())
+    every = calls.replace("?", "") if platform.machine() == "x86_64" else calls
+    ended = subprocess.run(["strace", "-e", f"trace={every}", "true"], capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
 
 
 def run_of(*server):
