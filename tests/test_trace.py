@@ -1,5 +1,6 @@
 """./lab trace: what strace writes is read right; a run is drawn; two servers are compared."""
 
+import os
 import platform
 import re
 import subprocess
@@ -122,6 +123,17 @@ def test_the_student_s_server_beside_ours(tmp_path, plain):
     assert ended.returncode == 0, ended.stderr
     assert "first difference, call 4 of the server: yours poll, ours pselect6" in ended.stdout, ended.stdout[-300:]
     assert svg.read_text().startswith("<svg xmlns=")
+
+
+def traced(*words, **environment):
+    return subprocess.run([ROOT / "lab", "trace", *words], capture_output=True, text=True, timeout=60, env={**os.environ, **environment})
+
+
+@pytest.mark.slow
+def test_a_server_is_told_which_folder_to_serve(plain):
+    ended = traced("11", "--against", "--", plain / "11_http" / "server", "--port", "{port}", "--root", "{root}")
+    assert ended.returncode == 0, ended.stderr
+    assert "no difference" in ended.stdout
 
 
 @pytest.mark.slow
