@@ -2,6 +2,7 @@
 strace, and draws what happened. `{port}` in COMMAND is the chapter's free port; with --against ours is traced too, and
 the first thing that it does otherwise is named."""
 
+import contextlib
 import re
 import signal
 import socket
@@ -18,19 +19,24 @@ from words import _
 
 # A ? before a name: not every machine has that call, and strace need not know it.
 CALLS = ("socket,socketpair,bind,listen,accept,accept4,connect,read,readv,recvfrom,recvmsg,recvmmsg,write,"
-         "writev,sendto,sendmsg,sendmmsg,sendfile,splice,shutdown,close,dup,?dup2,dup3,?pipe,pipe2,?fork,"
+         "writev,sendto,sendmsg,sendmmsg,sendfile,splice,shutdown,close,dup,?dup2,dup3,fcntl,?pipe,pipe2,?fork,"
          "?vfork,clone,clone3,wait4,waitid,exit_group,?select,pselect6,?poll,ppoll,?epoll_create,epoll_create1,"
          "epoll_ctl,?epoll_wait,epoll_pwait,?epoll_pwait2,?eventfd,eventfd2,?signalfd,signalfd4,timerfd_create,"
          "timerfd_settime,futex")
-OPENS = {"socket", "accept", "accept4", "epoll_create1", "eventfd2", "signalfd4"}
-TAKES = {"read", "readv", "recvfrom", "recvmsg", "accept", "accept4"}
-GIVES = {"write", "writev", "sendto", "sendmsg", "sendfile", "connect", "shutdown", "close"}
-WAITS = {"select", "pselect6", "poll", "ppoll", "epoll_wait", "epoll_pwait", "wait4", "futex"}
+CONNECTED = {"socket", "accept", "accept4", "dup", "dup2", "dup3", "fcntl"}
+FORKS = {"fork", "vfork", "clone", "clone3"}
+PAIRS = {"socketpair", "pipe", "pipe2"}
+OPENS = {"socket", "accept", "accept4", "dup", "dup2", "dup3", "fcntl", "epoll_create", "epoll_create1", "eventfd",
+         "eventfd2", "signalfd", "signalfd4", "timerfd_create", *PAIRS}
+TAKES = {"read", "readv", "recvfrom", "recvmsg", "recvmmsg", "accept", "accept4"}
+GIVES = {"write", "writev", "sendto", "sendmsg", "sendmmsg", "sendfile", "splice", "connect", "shutdown"}
+POLLS = {"select", "pselect6", "poll", "ppoll", "epoll_wait", "epoll_pwait", "epoll_pwait2"}
+WAITS = {"wait4", "waitid", "futex", *POLLS}
 BLOCKS = 0.001  # seconds from which on a call is said to wait
 PATIENCE = 0.4  # seconds for an answer: the model may well serve nobody else
 LONG = 15  # seconds for what comes for certain, on a machine that is busy
 LINE = re.compile(r"(\d+) +(\d+\.\d+) (.*)")
-NAMED = r"<[A-Za-z/][^\]\"]*?(?:\]>|(?<!-)>)"  # what -yy says of a descriptor
+NAMED = r"<UNIX-\w+:\[[^\]]*\]>|<[A-Za-z/][^\]\"]*?(?:\]>|(?<!-)>)"  # what -yy says of a descriptor
 DONE = re.compile(r"(\w+)\((.*)\) += (.*?)(?: <([\d.]+)>)?$", re.DOTALL)
 
 
@@ -45,11 +51,51 @@ class Event:
     words: str
     result: str = ""
     connection: str = ""  # "A", "B" … of the client's that it is about
-    descriptor: int = -1  # what it opens or closes
+    descriptors: tuple = ()  # what it opens or closes
+    process: str = ""  # whose those are: its threads share them
+    child: str = ""  # the process that it makes, which has copies of them
+    futex: str = ""  # the address at which it waits, or wakes
+    inside: bool = False  # it is about no connection, but an eventfd or the like: a pipe
+    cuts: bool = False  # it closes the last of a connection's descriptors
+
+    @property
+    def of_server(self):
+        return self.lane.startswith("server")
+
+    @property
+    def gives(self):
+        """Whether the connection's other end gets something: bytes, or their end."""
+        return self.call in GIVES and not self.inside and "EAGAIN" not in self.result or self.cuts
+
+    @property
+    def takes(self):
+        return self.call in TAKES and not self.inside and not self.result.startswith(("-", "?"))
+
+    @property
+    def interrupted(self):
+        return "ERESTART" in self.result or "EINTR" in self.result
+
+    @property
+    def done(self):
+        """When what it does is done: its row in a picture."""
+        return self.end if self.waits else self.begin
 
     @property
     def waits(self):
-        return (self.call in WAITS or self.call in TAKES or self.call == "connect") and self.end - self.begin > BLOCKS
+        may = self.call in WAITS or self.call in TAKES or self.call == "connect"
+        at_once = "WAKE" in self.words if self.call == "futex" else "EAGAIN" in self.result
+        return may and not at_once and self.end - self.begin > BLOCKS
+
+
+@dataclass
+class Life:
+    """A descriptor in a process, from the event that opens or copies it to the one that closes it, if any does."""
+
+    descriptor: int
+    lane: str
+    connection: str
+    begin: Event
+    end: Event = None
 
 
 @dataclass
@@ -59,6 +105,7 @@ class Run:
     title: str
     lanes: list
     events: list = field(default_factory=list)
+    lives: list = field(default_factory=list)
 
 
 # ---- what strace wrote
@@ -96,8 +143,8 @@ def ends(words):
     found = set(re.findall(r"(?:TCP|UDP|TCPv6)[^\]]*?:(\d+)[\]>-]", words))
     found |= set(re.findall(r"->[^\]]*?:(\d+)\]", words))
     found |= set(re.findall(r"sin6?_port=htons\((\d+)\)", words))
-    if local := re.search(r"UNIX-\w+:\[(\d+)(?:->(\d+))?", words):
-        found |= {f"i{number}" for number in local.groups() if number}
+    for local in re.findall(r"UNIX-\w+:\[(\d+)(?:->(\d+))?", words):
+        found |= {f"i{number}" for number in local if number}
     return found
 
 
@@ -107,33 +154,96 @@ def shortened(call, words):
     words = re.sub(r"\{events=([A-Z|]+), data=\{[^}]*\}\}", r"\1", words)  # whose it is the next call tells
     words = re.sub(r"0x7f[0-9a-f]+", "…", words)
     words = re.sub(r"(\"(?:[^\"\\]|\\.){12})(?:[^\"\\]|\\.)*\"", r'\1…"', words)
-    if call in ("clone", "clone3", "futex"):
-        words = re.sub(r"0x[0-9a-f]+, ", "", words).split(",")[0] if call == "futex" else ""
+    if call in FORKS:
+        words = ""
+    if call == "futex":
+        words = "".join(re.findall(r"FUTEX_[A-Z_]+?(?=_PRIVATE|_BITSET|\W)", words)[:1])
     words = re.sub(r"\{sa_family=.*?\}", "…", words)
     return words if len(words) < 40 else words[:38] + "…"
 
 
 def is_about_the_lesson(call, words, result):
     """Not what libraries read at the start, nor calls on files and standard streams."""
-    if call in ("ends", "signal", "fork", "vfork", "clone", "clone3", "wait4", "exit_group", *WAITS, *OPENS):
+    if call == "fcntl":
+        return "F_DUPFD" in words
+    if call in ("ends", "signal", *FORKS, *WAITS, *OPENS):
         woke_nobody = call == "futex" and "WAKE" in words and result == "0"
-        return call != "exit_group" and "ECHILD" not in result and not woke_nobody
-    return bool(re.match(r"\d+<(TCP|UDP|UNIX|socket|anon_inode)", words))
+        return "ECHILD" not in result and not woke_nobody
+    return bool(re.match(r"\d+<(TCP|UDP|UNIX|socket|anon_inode)|(?:[3-9]|\d\d+)<pipe", words))
+
+
+def children(calls):
+    """(maker, child, whether the child shares the maker's descriptors) of each process and thread that was made."""
+    return [(pid, result, "CLONE_FILES" in words) for *_, pid, call, words, result in calls
+            if call in FORKS and result.isdigit()]
+
+
+def descriptors(call, words, result):
+    """What a call opens or closes."""
+    if call in PAIRS:
+        return tuple(int(number) for number in re.findall(r"(\d+)<(?:pipe|UNIX|socket)", words))
+    named = re.match(r"(\d+)<", words if call == "close" else result if call in OPENS else "")
+    return (int(named[1]),) if named else ()
 
 
 def events_of(calls, lanes, who):
     """Events of one program. `lanes`: {pid: lane}; `who(words)`: the connection that the words speak of."""
+    process = {}
+    for maker, child, shares in children(calls):
+        process[child] = process.get(maker, maker) if shares else child
     for begin, end, pid, call, words, result in calls:
+        of = process.get(pid, pid)
         if pid not in lanes or not is_about_the_lesson(call, words, result):
             continue
-        said = result if call in OPENS else words if call == "close" else ""
-        opened = re.match(r"(\d+)<", said)
-        both = f"{words} {result}" if call in ("accept", "accept4", "recvfrom") else (
-            words if call == "sendto" else words.split("]>", 1)[0] + "]")
+        both = f"{words} {result}" if call.startswith(("accept", "recv")) else (
+            words if call.startswith("send") else words.split("]>", 1)[0] + "]")
         answer = re.sub(NAMED, "", result)
-        answer = answer.split(" (")[0] if call not in WAITS or answer.startswith("0") else answer[:24]
-        yield Event(begin, end, lanes[pid], call, shortened(call, words), answer, who(both),
-                    int(opened[1]) if opened else -1)
+        answer = answer.split(" (")[0] if call not in WAITS or answer.startswith(("0", "-", "?")) else answer[:24]
+        event = Event(begin, end, lanes[pid], call, shortened(call, words), answer, who(both),
+                      descriptors(call, words, result), of, inside=bool(re.match(r"\d+<(pipe|anon_inode)", words)))
+        if call in FORKS and process.get(result) == result:
+            event.child = result
+        if call == "ends" and of != pid:  # a thread: the descriptors stay
+            event.process = ""
+        if call == "futex":
+            event.futex = words.split(",")[0]
+        yield event
+
+
+class Lives:
+    """The Life of each descriptor, found by going through events. What closes the last one of a connection is told."""
+
+    def __init__(self, events):
+        self.found, self.open = [], {}  # {(process, descriptor): its Life}
+        self.lanes = {event.process: event.lane for event in reversed(events)}
+        for event in sorted(events, key=lambda event: event.done):
+            if event.call == "close":
+                self.close([(event.process, number) for number in event.descriptors], event)
+            elif event.call == "ends":
+                self.close([key for key in self.open if key[0] == event.process], event)
+            elif event.child:
+                for (process, number), life in list(self.open.items()):
+                    if process == event.process:
+                        self.begin(event.child, number, life.connection, event)
+            else:
+                about = event.connection if event.call in CONNECTED and "DGRAM" not in event.words else ""
+                for number in event.descriptors:
+                    self.close([(event.process, number)], event)  # dup2 does
+                    self.begin(event.process, number, about, event)
+
+    def begin(self, process, number, connection, event):
+        lane = self.lanes.get(process, event.lane) if event.child else event.lane
+        self.open[process, number] = Life(number, lane, connection, event)
+        self.found.append(self.open[process, number])
+
+    def close(self, keys, event):
+        gone = [self.open.pop(key) for key in keys if key in self.open]
+        for life in gone:
+            life.end = event
+        for connection in dict.fromkeys(life.connection for life in gone if life.connection):
+            if not any(connection == life.connection and life.begin.of_server == event.of_server
+                       for life in self.open.values()):
+                event.connection, event.cuts = connection, True
 
 
 # ---- a run
@@ -259,12 +369,11 @@ def converse(chapter, port, path, folder, clients, notes, big):
         start(name)
         say(clients[-1], words)
     for client, words in zip(list(clients), (b"me too\n", b"", b"")):
-        try:
+        with contextlib.suppress(BrokenPipeError):  # it was told to go: it was idle for too long
             client.popen.stdin.write(words)
             client.popen.stdin.close()
-        except BrokenPipeError:  # it was told to go: it was idle for too long
-            pass
-        client.wait_for(r"\+\+\+ exited")
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            client.popen.wait(LONG)
     note()
 
 
@@ -280,13 +389,13 @@ def merged(title, server, clients, notes):
         found = ends(words)
         return next((name for name, known in about.items() if known & found), "")
 
-    own, pids = read_calls(server.file), []
-    for _, _, pid, *_ in own:
-        pids += [] if pid in pids else [pid]
+    own = read_calls(server.file)
+    pids = dict.fromkeys([own[0][2], *(child for _, child, _ in children(own)), *(pid for _, _, pid, *_ in own)])
     lanes = {pid: "server" if number == 0 else f"server {number + 1}" for number, pid in enumerate(pids)}
     events = list(events_of(own, lanes, who))
     for name, of in calls.items():
         mine = {pid: name for _, _, pid, *_ in of}
+        of = [row for row in of if not re.match(r"\[?\d+<pipe", row[4])]  # between a client's own processes or threads
         events += [event for event in events_of(of, mine, lambda words, name=name: name)
                    if event.call not in WAITS or event.waits]
     events += [Event(at, at, "kernel", "ss", said) for at, said in notes]
@@ -301,7 +410,7 @@ def in_order(title, lanes, events):
     for event in events:
         event.begin, event.end = event.begin - from_, min(event.end, last) - from_
     used = {e.lane for e in events}
-    return Run(title, [lane for lane in lanes if lane in used], events)
+    return Run(title, [lane for lane in lanes if lane in used | {"kernel"}], events, Lives(events).found)
 
 
 # ---- two runs compared
@@ -329,6 +438,11 @@ def first_difference(theirs, ours):
         if a != b:
             return index, in_words(a), in_words(b)
     return None
+
+
+def marked(run, number):
+    """The server's event of this number, or None."""
+    return next((e for e in [e for e in run.events if e.of_server][number:]), None)
 
 
 # ---- the command
@@ -375,9 +489,9 @@ def main(words):
         raise Trouble(_("trace: {file}: {reason}", file=error.filename, reason=error.strerror)) from None
     ours = record(chapter, own_command(chapter)) if against else None
     difference = first_difference(run, ours) if ours else None
-    trace_show.on_terminal(run, difference and difference[0])
+    trace_show.on_terminal(run, difference and marked(run, difference[0]))
     if ours:
-        trace_show.on_terminal(ours, difference and difference[0])
+        trace_show.on_terminal(ours, difference and marked(ours, difference[0]))
         print(_("first difference, call {number} of the server: yours {yours}, ours {ours}", number=difference[0] + 1,
                 yours=difference[1], ours=difference[2])
               if difference else _("no difference in what the two servers called"))
