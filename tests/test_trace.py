@@ -12,6 +12,7 @@ import causes
 import trace
 import trace_show
 from chapters import ROOT, find
+from trace_compare import Comparison
 
 TRACE = """10 100.000000 socket(AF_INET, SOCK_STREAM, IPPROTO_IP) = 3<TCP:[5]> <0.000010>
 10 100.100000 accept(3<TCP:[127.0.0.1:9]>,  <unfinished ...>
@@ -240,15 +241,86 @@ def test_strace_knows_every_call(calls):
 
 
 def run_of(*server):
-    return trace.Run("a run", ["A", "kernel", "server"], [
-        trace.Event(number, number, "server", call, "", "0", who) for number, (call, who) in enumerate(server)])
+    """A run whose server makes these calls: (call, connection, result, lane), of which the last two may be left out."""
+    events = [trace.Event(number, number, lane, call, "", result, who) for number, (call, who, result, lane) in
+              enumerate((*step, *("1", "server")[len(step) - 2:]) for step in server)]
+    return trace.Run("a run", ["A", "kernel", *dict.fromkeys(event.lane for event in events)], events)
+
+
+def difference(theirs, ours):
+    found = Comparison(theirs, ours).difference
+    return found and (found.number, *found.in_words)
 
 
 def test_the_first_difference_is_found():
     ours, theirs = run_of(("accept", "A"), ("read", "A")), run_of(("accept", "A"), ("read", "B"), ("close", "B"))
-    assert trace.first_difference(ours, ours) is None
-    assert trace.first_difference(theirs, ours) == (1, "read (B)", "read (A)")
-    assert trace.first_difference(run_of(("accept", "A")), ours) == (1, "nothing more", "read (A)")
+    assert difference(ours, ours) is None
+    assert difference(theirs, ours) == (2, "read (B)", "read (A)")
+    assert difference(run_of(("accept", "A")), ours) == (2, "nothing more", "read (A)")
+    assert difference(run_of(("accept", "A"), ("read", "A", "-1 ECONNRESET")), ours) == (2, "read (A) fails", "read (A)")
+    assert difference(run_of(("accept", "A"), ("read", "A", "0")), ours) == (2, "read (A) = 0", "read (A)")
+
+
+WAIT, READ, WRITE, NONE, END = ("epoll_wait", ""), ("read", "A"), ("write", "A"), ("read", "A", "-1 EAGAIN"), ("read", "A", "0")
+ACCEPT = [("accept", "A"), ("accept", "", "-1 EAGAIN")]
+CHILD = [(*READ, "2", "server 2"), (*WRITE, "2", "server 2"), ("ends", "A", "", "server 2")]
+OTHER = [("read", "B", "2", "server 3"), ("write", "B", "2", "server 3"), ("ends", "B", "", "server 3")]
+WORKERS = [[("write", "", "8", f"server {number}") for number in numbers] for numbers in ((2, 3, 2), (2, 2, 2))]
+
+
+@pytest.mark.parametrize("one, other", [
+    ([WAIT, READ, WRITE], [WAIT, WAIT, READ, WRITE]), ([WAIT, READ, WRITE], [WAIT, READ, READ, WRITE]),
+    ([WAIT, READ, WRITE], [WAIT, READ, WRITE, WAIT, READ, WRITE]), ([READ, WRITE], [READ, WRITE, READ, WRITE]),
+    ([READ, WRITE, END], [READ, WRITE, NONE, WAIT, END]), ([("wait4", "", "7")], [("wait4", "", "7"), ("wait4", "", "0")]),
+    ([("accept", "", "? ERESTARTSYS"), ("accept", "A")], [("accept", "A")]), (CHILD + OTHER, [*CHILD[:1], *OTHER, *CHILD[1:]]), WORKERS,
+    ([WAIT, READ, WRITE], [WAIT, READ, WAIT, READ, WRITE]), ([WAIT, *ACCEPT, READ, WRITE], [WAIT, *ACCEPT, READ, WRITE, WAIT, READ, WRITE]),
+    ([WAIT, READ], [("timerfd_settime", ""), WAIT, READ]),
+    ([WAIT, END, ("close", "A"), WAIT, ("read", "B")], [WAIT, END, ("close", "A"), ("read", "B")]),
+], ids=["a wait too early", "a message in pieces", "read one by one", "in blocking pieces", "the end comes later", "children at once",
+        "interrupted", "processes in another order", "another worker", "a message's rest later", "parts answered", "a timer", "two clients at once"])
+def test_what_differs_by_chance_is_no_difference(one, other):
+    assert difference(run_of(*one), run_of(*other)) is None
+    assert difference(run_of(*other), run_of(*one)) is None
+
+
+@pytest.mark.parametrize("one, other", [
+    ([WAIT, READ, WRITE], [READ, WRITE]), ([READ, WRITE, WRITE], [READ, WRITE]), ([READ, NONE, WAIT], [READ, WAIT]),
+    (CHILD, CHILD[:2]), (WORKERS[0], []), ([END, ("close", "A")], [END]),
+    ([READ, WRITE, END, END], [READ, WRITE, END]), ([WAIT, READ, WAIT, WRITE], [WAIT, READ, WRITE]),
+], ids=["no wait", "another write", "read until nothing is there", "a process's end", "no worker", "no close", "read behind the end", "a wait before the answer"])
+def test_what_does_not_is_one(one, other):
+    assert difference(run_of(*one), run_of(*other)) and difference(run_of(*other), run_of(*one))
+
+
+@pytest.fixture
+def compared(run_from):
+    """Yours has another second call, and its client one more before that."""
+    early = "20 1.05 socket(AF_INET, SOCK_STREAM, IPPROTO_IP) = 4<TCP:[8]> <0.000010>\n"
+    ours, yours = run_from(FORKING, A=A, B=B), run_from(FORKING.replace("accept(", "accept4("), A=early + A, B=B)
+    yours.title, ours.title = "yours", "ours"
+    return Comparison(yours, ours)
+
+
+def test_two_runs_stand_beside_each_other_on_a_wide_terminal(compared, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "130")
+    trace_show.both_on_terminal(compared)
+    marked = [line for line in capsys.readouterr().out.splitlines() if "✗" in line]
+    assert len(marked) == 1 and re.search(r"server +✗ .*accept4\(.*server +✗ .*accept\(", marked[0]), marked
+
+
+def test_two_runs_stand_below_each_other_on_a_narrow_one(compared, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "100")
+    trace_show.both_on_terminal(compared)
+    shown = capsys.readouterr().out
+    titles_and_marks = re.findall(r"\byours|\bours|✗", shown)
+    assert titles_and_marks == ["yours", "✗", "ours", "✗"]
+
+
+def test_two_runs_stand_beside_each_other_in_a_picture(compared):
+    shown = trace_show.both_drawn(compared, "t")
+    marks = re.findall(r'<tspan x="\d+" y="(\d+)">✗ (accept4?)\(', shown)
+    assert [call for _, call in marks] == ["accept4", "accept"] and marks[0][0] == marks[1][0]
+    assert shown.count('class="differs"') == 2 and "yours" in shown and "ours" in shown and shown.count("<svg ") == 1
 
 
 # ---- the command line
@@ -316,6 +388,14 @@ def test_08_s_workers_are_woken_by_its_loop(plain):
         assert last[1] and last[1].lane == "server"
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11", "12"])
+def test_ours_does_not_differ_from_ours(name, plain):
+    chapter = find(name)
+    runs = [trace.record(chapter, trace.own_command(chapter)) for _ in range(2)]
+    assert difference(*runs) is None
+
+
 def traced(*words, **environment):
     return subprocess.run([ROOT / "lab", "trace", *words], capture_output=True, text=True, timeout=60, env={**os.environ, **environment})
 
@@ -324,11 +404,11 @@ def traced(*words, **environment):
 def test_the_student_s_server_beside_ours(tmp_path, plain):
     theirs = plain / "05_poll" / "server"
     svg = tmp_path / "run.svg"
-    ended = subprocess.run([ROOT / "lab", "trace", "04", "--against", "--svg", svg, "--", theirs, "--port", "{port}"],
-                           capture_output=True, text=True, timeout=60)
+    ended = traced("04", "--against", "--svg", svg, "--", theirs, "--port", "{port}", COLUMNS="140")
     assert ended.returncode == 0, ended.stderr
     assert "first difference, call 4 of the server: yours poll, ours pselect6" in ended.stdout, ended.stdout[-300:]
-    assert svg.read_text().startswith("<svg xmlns=")
+    assert re.search(r"✗ .*poll.*✗ .*pselect6", ended.stdout)
+    assert svg.read_text().startswith("<svg xmlns=") and re.search("✗ poll.*✗ pselect6", svg.read_text())
 
 
 @pytest.mark.slow

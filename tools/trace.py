@@ -1,6 +1,6 @@
 """./lab trace CHAPTER [--svg FILE] [--against] [-- COMMAND…]: runs a server and three of the chapter's clients under
-strace, and draws what happened. `{port}` in COMMAND is the chapter's free port; with --against ours is traced too, and
-the first thing that it does otherwise is named."""
+strace, and draws what happened. `{port}` in COMMAND is a free port; with --against ours is traced too and drawn beside
+it, and the first thing that it does otherwise is marked."""
 
 import contextlib
 import re
@@ -413,38 +413,6 @@ def in_order(title, lanes, events):
     return Run(title, [lane for lane in lanes if lane in used | {"kernel"}], events, Lives(events).found)
 
 
-# ---- two runs compared
-
-
-def steps(run):
-    """What the server does, without what differs from run to run: (call, connection, whether it failed, whether it
-    ended)."""
-    return [(e.call, e.connection, e.result.startswith("-1"), e.result == "0")
-            for e in run.events if e.lane.startswith("server")]
-
-
-def in_words(step):
-    if not step:
-        return _("nothing more")
-    call, connection, failed, _ended = step
-    what = f"{call} ({connection})" if connection else call
-    return _("{call} fails", call=what) if failed else what
-
-
-def first_difference(theirs, ours):
-    """The index of the first step in which they differ among the server's, or None; with the two steps in words."""
-    for index in range(max(len(steps(theirs)), len(steps(ours)))):
-        a, b = (steps(run)[index] if index < len(steps(run)) else None for run in (theirs, ours))
-        if a != b:
-            return index, in_words(a), in_words(b)
-    return None
-
-
-def marked(run, number):
-    """The server's event of this number, or None."""
-    return next((e for e in [e for e in run.events if e.of_server][number:]), None)
-
-
 # ---- the command
 
 
@@ -477,6 +445,21 @@ def parsed(words):
     return chapter, svg, against, command
 
 
+def beside(yours, ours, chapter):
+    """Shows two runs beside each other, and says what differs first. Returns the picture of it."""
+    import trace_show
+    from trace_compare import Comparison
+
+    yours.title, ours.title = _("yours"), _("ours")
+    compared = Comparison(yours, ours)
+    trace_show.both_on_terminal(compared)
+    difference = compared.difference
+    print(_("first difference, call {number} of the server: yours {yours}, ours {ours}", number=difference.number,
+            yours=difference.in_words[0], ours=difference.in_words[1])
+          if difference else _("no difference in what the two servers called"))
+    return trace_show.both_drawn(compared, chapter.name)
+
+
 def main(words):
     chapter, svg, against, command = parsed(words)
     packages.require("core", "book")
@@ -487,14 +470,11 @@ def main(words):
         run = record(chapter, command or own_command(chapter))
     except OSError as error:
         raise Trouble(_("trace: {file}: {reason}", file=error.filename, reason=error.strerror)) from None
-    ours = record(chapter, own_command(chapter)) if against else None
-    difference = first_difference(run, ours) if ours else None
-    trace_show.on_terminal(run, difference and marked(run, difference[0]))
-    if ours:
-        trace_show.on_terminal(ours, difference and marked(ours, difference[0]))
-        print(_("first difference, call {number} of the server: yours {yours}, ours {ours}", number=difference[0] + 1,
-                yours=difference[1], ours=difference[2])
-              if difference else _("no difference in what the two servers called"))
+    if against:
+        drawn = beside(run, record(chapter, own_command(chapter)), chapter)
+    else:
+        trace_show.on_terminal(run)
+        drawn = trace_show.drawing(run, chapter.name, alone=True)
     if svg:
-        svg.write_text(trace_show.drawing(run, chapter.name, alone=True), encoding="utf-8")
+        svg.write_text(drawn, encoding="utf-8")
     return 0

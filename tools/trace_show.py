@@ -12,6 +12,7 @@ UNDER = 8  # from the middle of a row's words to the line below them
 LETTER = 0.88  # how much smaller the letters are than those of diagram.py
 LIFE = 11  # from one descriptor's life to the next, to the left of a lane
 COLOURS = {"A": "blue", "B": "yellow", "C": "green"}  # of the clients, on a terminal
+BESIDE = 110  # columns from which on two runs stand beside each other
 FOUND = re.compile(r'"(?:[^"\\]|\\.)*"…?|(?<=, )\[[A-Z][A-Z|, …]*\](?=, )')  # what a call that took something has brought
 ALONE = """<style>svg{background:#fff;font:12px sans-serif}.box{fill:#f3f1ea;stroke:#555}.lane{stroke:#bbb}
 .line{fill:none;stroke-width:1.4}.strong{font-weight:700}.wait{opacity:.35}.note{fill:#fff6d6;stroke:#c9c5b8}
@@ -153,6 +154,18 @@ def drawing(run, title, into=language(), alone=False):
     return styled(svg(wide, high, title, inside), alone)
 
 
+def both_drawn(compared, title):
+    """Two runs as one SVG, beside each other; the first difference is marked."""
+    wide, most, inside = 0, 0, []
+    for run, rows, marked in sides(compared):
+        across, high, of_run = drawn(run, rows, language(), marked)
+        name = text([run.title], across / 2, 14, kind="strong")
+        inside.append(f'<g transform="translate({wide:.0f} 0)">{name}<g transform="translate(0 22)">'
+                      f'{"".join(of_run)}</g></g>')
+        wide, most = wide + across + 20, max(most, high + 22)
+    return styled(svg(wide, most, title, inside), alone=True)
+
+
 def styled(picture, alone):
     """A picture, with its own style where no page has one for it."""
     if not alone:
@@ -257,3 +270,52 @@ def on_terminal(run, marked=None):
             waiting.pop(event.lane, None)
         shown.add_row(f"{at * 1000:.1f}", *cells.values())
     Console(highlight=False).print(shown)
+
+
+# ---- two runs
+
+
+def sides(compared):
+    """(run, rows, the marked event) of each of two runs: where their servers do the same, it stands in the same row."""
+    marked = compared.difference.events if compared.difference else (None, None)
+    all_rows = [rows_of(run) for run in compared.runs]
+    at = [{id(row[1]): index for index, row in enumerate(rows) if row[2] != "end"} for rows in all_rows]
+    pairs = [(at[0][id(one)], at[1][id(other)]) for one, other in compared.same]
+    if all(marked):
+        here = at[0][id(marked[0])], at[1][id(marked[1])]
+        pairs = [*(pair for pair in pairs if pair[0] < here[0] and pair[1] < here[1]), here]
+    padded, done = ([], []), (0, 0)
+    for pair in [*pairs, tuple(map(len, all_rows))]:
+        for out, rows, begin, end in zip(padded, all_rows, done, pair):
+            out += rows[begin:end]
+        for out in padded:
+            out += [None] * (max(map(len, padded)) - len(out))
+        done = pair
+    return list(zip(compared.runs, padded, marked))
+
+
+def both_on_terminal(compared):
+    """Two runs beside each other, or one below the other where there is no room."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    two = sides(compared)
+    if console.width < BESIDE:
+        for run, _rows, marked in two:
+            on_terminal(run, marked)
+        return
+    shown = Table(box=None, padding=(0, 1), header_style="bold")
+    for run, _rows, _marked in two:
+        shown.add_column("ms", justify="right", no_wrap=True)
+        shown.add_column(_("who"), no_wrap=True)
+        shown.add_column(run.title, overflow="fold", ratio=1)
+    for pair in zip(*(rows for _run, rows, _marked in two)):
+        cells = []
+        for (run, _rows, marked), row in zip(two, pair):
+            if row:
+                at, event, part = row
+                what = cell(run, event, part, event is marked and part != "end")
+            cells += [f"{at * 1000:.1f}", lane_name(event.lane), what] if row else ["", "", ""]
+        shown.add_row(*cells)
+    console.print(shown)
