@@ -182,6 +182,12 @@ def test_the_end_of_a_process_wakes_its_client(run_from):
     assert (trace_show.cause(run, reads).lane, trace_show.cause(run, reads).call) == ("server 2", "ends")
 
 
+def test_the_end_of_another_program_interrupts_nobody(run_from):
+    interrupted = '21 3.5 read(3<TCP:[127.0.0.1:78->127.0.0.1:9]>, 0x7ff, 99) = ? ERESTARTSYS (To be restarted) <2.0>\n'
+    run = run_from(FORKING, A=A + "20 4.0 +++ exited with 0 +++\n", B=B + interrupted)
+    assert [trace_show.cause(run, event) for event in run.events if event.lane == "B" and event.interrupted] == [None]
+
+
 def test_who_wakes_a_futex_wakes_it_at_its_address(run_from):
     assert causes_in(run_from(POOL, A=A, B=B)) == [
         ("server 3", "futex"), ("server 2", "futex", "server", "futex", 2.0),

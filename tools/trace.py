@@ -63,6 +63,10 @@ class Event:
         return self.lane.startswith("server")
 
     @property
+    def program(self):
+        return "server" if self.of_server else self.lane
+
+    @property
     def gives(self):
         """Whether the connection's other end gets something: bytes, or their end."""
         return self.call in GIVES and not self.inside and "EAGAIN" not in self.result or self.cuts
@@ -241,7 +245,7 @@ class Lives:
         for life in gone:
             life.end = event
         for connection in dict.fromkeys(life.connection for life in gone if life.connection):
-            if not any(connection == life.connection and life.begin.of_server == event.of_server
+            if not any(connection == life.connection and life.begin.program == event.program
                        for life in self.open.values()):
                 event.connection, event.cuts = connection, True
 

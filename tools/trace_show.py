@@ -69,12 +69,12 @@ def wakes(e, event):
 
 
 def process_ends(e, event):
-    return e.call == "ends" and e.of_server == event.of_server and bool(e.process)
+    return e.call == "ends" and e.program == event.program and bool(e.process)
 
 
 def gives(e, event, about):
-    """The other side gives to the connection; one's own side, to a descriptor that is none's: an eventfd, a pipe."""
-    if e.of_server == event.of_server:
+    """The other program gives to the connection; one's own, to a descriptor that is none's: an eventfd, a pipe."""
+    if e.program == event.program:
         return e.call in GIVES and e.inside and not about
     return e.gives and (about is None or e.connection == about)
 
