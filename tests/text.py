@@ -41,6 +41,7 @@ import tempfile
 import termios
 import textwrap
 import time
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
@@ -51,9 +52,12 @@ LEAD = re.compile(r"\[`[^`]+`\]\(([^)]+)\) `\[([a-z][a-z0-9_-]*)\]`")
 MENTION = re.compile(r"`\[([a-z][a-z0-9_-]*)\]`")
 TAG = re.compile(r"(?<= )\[([a-z][a-z0-9_-]*)\](?= |$)")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+IMAGE = re.compile(r"!\[[^\]]*\]\(([^)\s]+)\)")
+MARKER = re.compile(r"<!--.*?-->", re.DOTALL)
+INLINE = re.compile(r"`([^`]+)`")
 BUILD = re.compile(r"// Build: (g\+\+ -std=c\+\+20 .*-o (\S+))")
 JOB_NOTICE = re.compile(r"\[\d+\](?: \d+| {3}[A-Z].*|[-+] {2}[A-Z].*)\n")
-SAME = ("console", "cpp", "c", "mermaid")  # blocks that a translation leaves as they are
+SAME = ("console", "cpp", "c", "mermaid", "sh")  # blocks that a translation leaves as they are
 SECTIONS = ("The picture", "The calls", "The code", "Try it", "Traps", "Exercises", "In the lecture notes")
 
 
@@ -201,15 +205,21 @@ def link_complaints(text):
 
 
 def translation_complaints(text, translation):
-    """Both have the same headings, tables, tags and blocks; what a diagram says may differ, not what it shows."""
+    """Both have the same headings, tables, tags, inline code, pictures, markers and blocks; what a diagram or the
+    comment of a command says may differ, not what it shows or does."""
     pairs = {
         "heading levels": ([level for level, _ in of.headings] for of in (text, translation)),
         "table rows": (of.tables for of in (text, translation)),
         "tags": (sorted(of.mentions) for of in (text, translation)),
+        "pictures": (IMAGE.findall(of.prose) for of in (text, translation)),
         "quoted places": ([block.lead for block in of.of("cpp")] for of in (text, translation)),
     }
     complaints = [f"{translation.path}: {what} are {there}, and {here} in {text.path.name}"
                   for what, (here, there) in pairs.items() if here != there]
+    codes = ({" ".join(code.split()) for code in INLINE.findall(of.prose)} for of in (text, translation))
+    markers = (MARKER.findall(of.prose) for of in (text, translation))
+    complaints += [f"{translation.path}: not in both, or not as often: {what}"
+                   for what in strays(*map(Counter, codes)) + strays(*map(Counter, markers))]
     if [block.language for block in text.blocks] != [block.language for block in translation.blocks]:
         return complaints + [f"{translation.path}: not the same kinds of blocks in the same order as {text.path.name}"]
     for ours, theirs in zip(text.blocks, translation.blocks):
@@ -220,8 +230,16 @@ def translation_complaints(text, translation):
     return complaints
 
 
+def strays(here, there):
+    """What is counted otherwise in one place than in the other."""
+    return sorted((here - there) + (there - here))
+
+
 def shape(block):
-    """The lines of a block; of a diagram without its words, which are quoted, or follow a colon or an "as"."""
+    """The lines of a block; of a diagram without its words, which are quoted, or follow a colon or an "as"; of commands
+    without their comments."""
+    if block.language == "sh":
+        return [re.sub(r"\s+#.*", "", line) for line in block.lines]
     if block.language != "mermaid":
         return list(block.lines)
     return [re.sub(r"\s*(:| as ).*", "", re.sub(r'"[^"]*"', '""', line)) for line in block.lines]
