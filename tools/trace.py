@@ -328,8 +328,8 @@ def site(folder):
 
 
 def record(chapter, command, options=(), big=0):
-    """Runs a server and three clients: A is silent, B and C say something, then A does, and all end. `big`: how many
-    bytes B says. Returns a Run."""
+    """Runs a server and three clients: A is silent, B and C say something, then A does, and all end; where a time is set
+    for silence, A is silent until that is over. `big`: how many bytes B says. Returns a Run."""
     with tempfile.TemporaryDirectory(prefix="lab-") as folder:
         port = free_port(socket.SOCK_DGRAM if chapter.transport == "udp" else socket.SOCK_STREAM)
         path = f"{folder}/serv.socket"
@@ -342,14 +342,14 @@ def record(chapter, command, options=(), big=0):
         try:
             if not server.wait_for(r"bind\(.* = 0" if chapter.transport == "udp" else r"listen\(.* = 0"):
                 raise Trouble(_("trace: the server never listens: {command}", command=" ".join(filled)))
-            converse(chapter, port, path, folder, clients, notes, big)
+            converse(chapter, port, path, folder, clients, notes, big, "--idle-timeout" in options)
         finally:
             for each in [*clients, server]:
                 each.end()
         return merged(chapter.name, server, clients, notes)
 
 
-def converse(chapter, port, path, folder, clients, notes, big):
+def converse(chapter, port, path, folder, clients, notes, big, is_timed):
     program = BUILD / chapter.name / "client"
 
     def start(name):
@@ -372,6 +372,8 @@ def converse(chapter, port, path, folder, clients, notes, big):
     for name, words in (("B", b"x" * big + b"hello\n"), ("C", b"hi\n")):
         start(name)
         say(clients[-1], words)
+    if is_timed:
+        clients[0].wait_for(r"\+\+\+ exited")
     for client, words in zip(list(clients), (b"me too\n", b"", b"")):
         with contextlib.suppress(BrokenPipeError):  # it was told to go: it was idle for too long
             client.popen.stdin.write(words)

@@ -15,7 +15,7 @@ RUNS = {
                   ("--trigger", "level"), 20000),
                  ("Edge-triggered: B says more than a buffer holds", "边沿触发：B 说的比一个缓冲区多",
                   ("--trigger", "edge"), 20000)],
-    "07_reactor": [("A is idle for too long: the loop's timer", "A 空闲太久：循环的定时器", ("--idle-timeout", "0.3"), 0)],
+    "07_reactor": [("A is idle for too long: the loop's timer", "A 空闲太久：循环的定时器", ("--idle-timeout", "1"), 0)],
     "08_threadpool": [("The loop and two workers", "事件循环与两个工作线程",
                        ("--min-threads", "2", "--max-threads", "2"), 0)],
     "09_udp": [("Three clients, one socket", "三个客户端，一个套接字", (), 0)],
