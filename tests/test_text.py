@@ -121,6 +121,58 @@ def test_transcript(path, block, plain, tmp_path):
     report(complaints and [f"{path.relative_to(ROOT)}, line {block.at}:", *complaints])
 
 
+# The commands that stand in a text without what they show: those that are run here, each with words that it has to
+# show; the tests that run the others; and those by which these tests, and the programs that they run, come to be.
+RUN = {
+    "./lab run 02": "right",
+    "./lab diff 03": "+++ b/03_thread_server/server.cpp",
+    "./lab trace 06": "epoll_wait",
+    "./lab check 04 -- ./my_server {port}": "04_select: ",
+}
+ELSEWHERE = {
+    "./lab run": "test_lab.py: test_run_shows_every_chapter",
+    "./lab run 02 FILE > REPLY": "test_lab.py: test_run_sends_a_file_and_prints_the_reply_alone",
+    "./lab doctor": "test_lab.py: test_doctor_finds_nothing_missing_where_these_tests_run",
+    "./lab new 04 DIR": "test_check.py: test_new_makes_a_place_to_begin_and_overwrites_nothing",
+    "./lab hunt 04": "test_hunt.py: a_hunt",
+    "./lab book": "test_book.py: book",
+    "./lab bench": "test_bench.py: test_what_a_run_leaves",
+    "./lab bench --quick": "test_bench.py: test_what_a_run_leaves",
+    "./lab bench --name mine": "test_bench.py: test_what_a_run_leaves",
+    "./lab bench --compare reference mine": "test_bench.py: test_compare_in_chinese",
+    "./lab grade CLASS/*": "test_grade.py: graded",
+    "./lab grade CLASS/* --chapters 01-08": "test_grade.py: graded",
+    "./lab grade CLASS/* --chapters 04 --only restart": "test_grade.py: graded",
+    "./lab grade CLASS/* --chapters 04 --stability 5": "test_grade.py: test_a_verdict_that_moves_is_flagged",
+    "g++ -std=c++20 -I. 02_fork_server/server.cpp -o server": "test_text.py: test_build_line_builds",
+}
+ITSELF = {
+    "./lab test", "./lab test 02", "./lab test --full", "meson setup build && meson compile -C build",
+    "meson test -C build", "meson compile -C build 02_fork_server", "/usr/bin/python3 -m pytest tests --build build",
+    "meson compile -C build faulty && /usr/bin/python3 -m pytest tests --build build --full",
+}
+
+
+def test_every_command_is_run_somewhere():
+    blocks = [block for _, path, _ in chapter_texts() for block in read(path).of("sh")]
+    assert {line for block in blocks for line in text.shape(block)} == {*RUN, *ELSEWHERE, *ITSELF}
+    for where in ELSEWHERE.values():
+        file, name = where.split(": ")
+        assert f"\ndef {name}(" in (ROOT / "tests" / file).read_text(), where
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", RUN)
+def test_command(command, plain, tmp_path):
+    if not text.may_trace() and ("trace" in command or "check" in command):
+        pytest.skip("strace may not trace here")
+    text.workplace(tmp_path, ROOT, plain)
+    (tmp_path / "my_server").write_text(f'#!/bin/sh\nexec {plain}/04_select/server --port "$1"\n')
+    (tmp_path / "my_server").chmod(0o755)
+    ran = subprocess.run(command, shell=True, cwd=tmp_path, text=True, capture_output=True, timeout=300)
+    assert ran.returncode == 0 and RUN[command] in ran.stdout, f"$ {command}\n{ran.stdout}{ran.stderr}"
+
+
 @pytest.mark.parametrize("source", programs())
 def test_build_line(source):
     found = text.build_line(source.read_text())
@@ -159,6 +211,14 @@ return number;
 ```
 
 It is `[whole]`, see [it](made.cpp#L1) and [them](https://example.org).
+It calls `twice` in <!--= cpu_us twice -->8.3<!--/--> µs.
+<!--? cpu_us twice > cpu_us once -->
+
+![A curve](made.cpp)
+
+```sh
+./twice 4  # eight
+```
 
 ```console
 $ echo one; echo two
@@ -247,6 +307,11 @@ def test_a_missing_section_is_reported(made):
     ("## End\n", "", "heading levels"),
     ("| 1 | 2 |\n", "", "table rows"),
     ("`[whole]`", "whole", "tags"),
+    ("calls `twice`", "calls twice", "not in both, or not as often: twice"),
+    ("<!--= cpu_us twice -->", "<!--= cpu_us once -->", "not as often: <!--= cpu_us once -->"),
+    ("<!--? cpu_us twice > cpu_us once -->\n", "", "not as often: <!--? cpu_us twice > cpu_us once -->"),
+    ("![A curve](made.cpp)", "", "pictures"),
+    ("./twice 4", "./twice 5", "+./twice 5"),
     ("echo two", "echo three", "+$ echo one; echo three"),
     ("A->>B", "B->>A", "+    B->>A"),
     ("```console", "```sh", "not the same kinds of blocks"),
@@ -258,7 +323,8 @@ def test_a_translation_that_strays_is_reported(made, old, new, complaint):
 
 
 def test_a_translation_may_say_it_otherwise(made):
-    for old, new in (("# Title", "# 标题"), ("hello", "你好"), ("it waits", "它在等"), ("## End", "## 结束")):
+    for old, new in (("# Title", "# 标题"), ("hello", "你好"), ("it waits", "它在等"), ("## End", "## 结束"),
+                     ("  # eight", "    # 八"), ("calls `twice`", "在 `twice` 里调用 `twice`"), ("A curve", "曲线")):
         report(text.translation_complaints(made(), made(old, new, path="README.zh-CN.md")))
 
 
