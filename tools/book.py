@@ -129,7 +129,8 @@ def introduced(name):
     """The chapters whose text introduces a call, in the table of its calls."""
     for chapter in CHAPTERS:
         section = (chapter.path / "README.md").read_text().split("\n## The calls\n")[1].split("\n## ")[0]
-        if any(re.search(rf"\b{name}\b", row.split("|")[1]) for row in section.splitlines() if row.startswith("|")):
+        cells = [row.split("|")[1] for row in section.splitlines() if row.startswith("|")]
+        if any(re.search(rf"\b{name}\b", code) for cell in cells for code in re.findall("`[^`]+`", cell)):
             yield chapter
 
 
@@ -162,7 +163,7 @@ class Book:
                                             trim_blocks=True)
 
     def write(self, name, template="layout.html", **values):
-        values = {"parent": "", "children": [], "chapter": None, "other": "", "home": "", **values}
+        values = {"parent": "", "children": [], "chapter": None, **values}
         page = self.templates.get_template(template).render(say=SAY[values["language"]], **values)
         file = self.folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -182,38 +183,34 @@ class Book:
                    pictures=[picture(language) for picture in self.pictures.get(chapter.name, [])])
 
     def plain(self, name, language, html, title):
-        self.write(f"{language}/{name}.html", language=language, kind="plain", title=title, html=html,
-                   other=f"../{other(language)}/{name}.html")
+        self.write(f"{language}/{name}.html", language=language, kind="index" if name == "index" else "plain",
+                   title=title, html=html, other=f"../{other(language)}/{name}.html")
 
-    def file(self, path):
+    def file(self, path, language):
         from book_code import coloured_lines
         from book_page import file_page, plain_text
 
-        where, to = ROOT / path, "../en/calls.html"
-        language, beyond = "en", "../zh/index.html"
-        if path.suffix == ".svg":
-            (self.folder / file_page(path)).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(where, self.folder / file_page(path))
-            return
+        where, title = ROOT / path, f"<h1>{escape(str(path))}</h1>"
+        chinese = where.with_name(where.name.replace(".md", ".zh-CN.md"))
         if where.is_dir():
             names = sorted(each.name for each in where.iterdir() if not each.name.startswith(("__", ".")))
-            html = "<ul>" + "".join(f"<li><code>{escape(name)}</code></li>" for name in names) + "</ul>"
+            html = title + "<ul>" + "".join(f"<li><code>{escape(name)}</code></li>" for name in names) + "</ul>"
+        elif path.suffix == ".md" and language == "zh" and not chinese.exists():
+            html = f'<div lang="en">{plain_text(where, language, self.calls, self.files)[0]}</div>'
         elif path.suffix == ".md":
-            language = "zh" if path.name.endswith(".zh-CN.md") else "en"
-            html, _ = plain_text(where, language, self.calls, self.files, f"../{language}/")
-            twin = path.with_name(path.name.replace(".zh-CN.md", ".md") if language == "zh" else f"{path.stem}.zh-CN.md")
-            if (ROOT / twin).exists():
-                self.files.add(twin)
-                beyond = "../" + file_page(twin)
-        elif path.suffix in (".cpp", ".h"):
-            html = "\n".join(coloured_lines(where.read_text(), self.calls, "en", to))
+            html, _ = plain_text(chinese if language == "zh" else where, language, self.calls, self.files)
         else:
-            html = escape(where.read_text())
-        if where.is_file() and path.suffix != ".md":
-            html = f'<pre class="code" tabindex="0"><code>{html}</code></pre>'
-        title = "" if path.suffix == ".md" else f"<h1>{escape(str(path))}</h1>"
-        self.write(file_page(path), language=language, kind="plain", title=str(path), html=title + html,
-                   home=f"../{language}/", other=beyond)
+            source = where.read_text()
+            lines = coloured_lines(source, self.calls, language) if path.suffix in (".cpp", ".h") else [escape(source)]
+            html = title + '<pre class="code" tabindex="0"><code>' + "\n".join(lines) + "</code></pre>"
+        self.plain(file_page(path).removesuffix(".html"), language, html, str(path))
+
+    def picture(self, path):
+        from book_page import file_page
+
+        to = self.folder / "en" / file_page(path)
+        to.parent.mkdir(exist_ok=True)
+        shutil.copyfile(ROOT / path, to)
 
     def build(self):
         from book_page import plain_text
@@ -233,7 +230,11 @@ class Book:
         while left := sorted(self.files - written):  # what is linked to may link to more
             written.update(left)
             for path in left:
-                self.file(path)
+                if path.suffix == ".svg":
+                    self.picture(path)
+                else:
+                    for language in LANGUAGES:
+                        self.file(path, language)
 
 
 def other(language):

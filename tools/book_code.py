@@ -27,13 +27,14 @@ def man_line(name, calls, language):
     return f"{name}({section}): {chinese if language == 'zh' else english}" if section else english
 
 
-def call_link(name, calls, language, to):
+def call_link(name, calls, language):
     """A call that tells its line of the manual to who points at it or comes to it by the keyboard."""
     line = escape(man_line(name, calls, language))
-    return f'<a class="call" href="{to}#{name}" data-man="{line}">{name}</a>'
+    return f'<a class="call" href="calls.html#{name}" data-man="{line}">{name}</a>'
 
 
-OWN = re.compile(r"\b(?:void|bool|int|auto|Wants)\s+(?:\w+::)?(\w+)\(")
+# What a source declares: a type stands before the name, in the same line. What a comment names is "read(2)".
+OWN = re.compile(r"(?:\b(?!(?:return|else|throw|case|new|delete)\b)\w+|\w>) [&*]?(?:\w+::)?(\w+)\((?!\d\w*\))")
 
 
 def is_called(tokens, number, own):
@@ -48,17 +49,22 @@ def is_called(tokens, number, own):
     return tokens[number][1] not in own and not before.endswith((".", "->"))
 
 
-def coloured_lines(source, calls, language, to="calls.html"):
-    """HTML of each line of a C++ source. A name that is called is a link to its line of the manual."""
-    lines, tokens = [""], list(lex(source, CppLexer(stripnl=False, ensurenl=False)))
-    own = set(OWN.findall(source))
+def tokens_of(source):
+    """(kind, words, whether they are a call of the system) of each token of a C++ source."""
+    tokens, own = list(lex(source, CppLexer(stripnl=False, ensurenl=False))), set(OWN.findall(source))
     for number, (kind, value) in enumerate(tokens):
+        yield kind, value, kind in Name and is_called(tokens, number, own)
+
+
+def coloured_lines(source, calls, language):
+    """HTML of each line of a C++ source. A name that is called is a link to its line of the manual."""
+    lines = [""]
+    for kind, value, called in tokens_of(source):
         colour = next((letter for of, letter in COLOURS if kind in of), "")
-        is_call = kind in Name and value in calls and is_called(tokens, number, own)
         for index, piece in enumerate(value.split("\n")):
             if index:
                 lines.append("")
-            words = call_link(piece, calls, language, to) if is_call else escape(piece)
+            words = call_link(piece, calls, language) if called and value in calls else escape(piece)
             lines[-1] += f'<span class="{colour}">{words}</span>' if colour and piece else words
     return lines[:-1] if not lines[-1] else lines
 
@@ -87,9 +93,9 @@ def anchor(name, tag):
     return f"{name}-{tag}"
 
 
-def rendered(source, name, runs, calls, language, to="calls.html"):
+def rendered(source, name, runs, calls, language):
     """HTML of a whole source: a line, or the run that the text quotes, is what the anchor of a tag stands for."""
-    lines = coloured_lines(source, calls, language, to)
+    lines = coloured_lines(source, calls, language)
     begins, ends, taken = {}, {}, set()
     for tag, bearers in tags_in(source).items():
         start, size = runs.get(tag, (bearers[0], 1))

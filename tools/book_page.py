@@ -24,8 +24,10 @@ def slug(title):
 
 
 def file_page(path):
-    """The page that shows a file or folder of the tree: its name beside the languages' folders."""
-    return "files/" + str(path).strip("/").replace("/", "__") + ("" if path.suffix == ".svg" else ".html")
+    """The page that shows a file or folder of the tree, beside the chapters' of each language; a picture is in a folder
+    of its own."""
+    name = str(path).replace("/", "__")
+    return f"../files/{name}" if path.suffix == ".svg" else f"file-{name}.html"
 
 
 @dataclass
@@ -37,7 +39,6 @@ class Place:
     calls: dict
     tags: dict  # {tag: link}
     files: set  # paths of files and folders that were linked to and want a page
-    home: str = ""  # from the page to the pages of its language
 
     def link(self, href):
         """Where a link of the text leads in the book."""
@@ -48,22 +49,21 @@ class Place:
         inside = target.relative_to(ROOT)
         after = f"#{fragment}" if fragment else ""
         if target.name in SUFFIX.values():
-            language = next(key for key, name in SUFFIX.items() if name == target.name)
-            page = "index" if target.parent == ROOT else target.parent.name
-            return (f"{self.home}{page}.html" if language == self.language else f"../{language}/{page}.html") + after
+            return ("index" if target.parent == ROOT else target.parent.name) + ".html" + after
         if target.parent == ROOT / self.folder and target.suffix in (".cpp", ".h"):
             return f"#{target.name}"
         if self.tags and target == ROOT / "wrap":
             return f"#wrap/{WRAP[0].name}"
         if target.is_dir() and (target / "README.md").exists():
-            return f"{self.home}{target.name}.html"
+            return f"{target.name}.html"
         if target.parent.parent == ROOT and (target.parent / "README.md").exists():
-            return f"{self.home}{target.parent.name}.html#{target.name}"
+            return f"{target.parent.name}.html#{target.name}"
         return self.file(inside) + (after if target.suffix == ".md" else "")
 
     def file(self, inside):
+        inside = inside.with_name(inside.name.replace(".zh-CN.md", ".md"))  # a page of either language has that name
         self.files.add(inside)
-        return "../" + file_page(inside)
+        return file_page(inside)
 
     def picture(self, source):
         """Where a picture of the text lies in the book."""
@@ -151,8 +151,7 @@ class Renderer:
         if tag and tag[1] in self.place.tags:
             return f'<a class="tag" href="{self.place.tags[tag[1]]}"><code>{escape(words)}</code></a>'
         if words in self.place.calls and not self.in_link(tokens, at):
-            page = self.place.home + "calls.html"
-            return f"<code>{book_code.call_link(words, self.place.calls, self.place.language, page)}</code>"
+            return f"<code>{book_code.call_link(words, self.place.calls, self.place.language)}</code>"
         return f"<code>{escape(words)}</code>"
 
     @staticmethod
@@ -210,9 +209,9 @@ def without_switch(source):
     return re.sub(r"^\*\[[^\]]+\]\([^)]*\.md\)\*\n", "", source, count=1, flags=re.MULTILINE)
 
 
-def plain_text(path, language, calls, files, home=""):
+def plain_text(path, language, calls, files):
     """(HTML, title) of a text that is no chapter's."""
     source = Path(path).read_text()
     folder = str(Path(path).parent.relative_to(ROOT))
-    renderer = Renderer(Place(language, "" if folder == "." else folder, calls, {}, files, home))
+    renderer = Renderer(Place(language, "" if folder == "." else folder, calls, {}, files))
     return renderer.html(without_switch(source)), source.split("\n", 1)[0].lstrip("# ")
