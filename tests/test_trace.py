@@ -332,6 +332,14 @@ def test_two_runs_stand_beside_each_other_in_a_picture(compared):
 # ---- the command line
 
 
+@pytest.mark.parametrize("into", ["en", "zh"])
+def test_a_run_is_drawn_the_same_each_time(into):
+    from trace_show import drawing, table
+
+    run = run_of(("accept", "A"), ("read", "A"), ("write", "A"), ("accept", "B"))
+    assert drawing(run, "a run", into) == drawing(run, "a run", into) and table(run, into) == table(run, into)
+
+
 @pytest.mark.parametrize("words, complaint", [
     ([], "wants a chapter"), (["04", "05"], "what is '05'"), (["04", "--svg"], "wants a file"), (["99"], "is no chapter"),
     (["04", "--against"], "wants your server"), (["04", "--", "./my_server"], "{port} must stand"),
