@@ -405,11 +405,11 @@ def test_no_page_scrolls_sideways_complains_or_asks_elsewhere(browser, served, p
     window(browser, width)
     requests_of(browser)
     browser.get(f"{served}/{page}.html")
-    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
-    assert browser.get_log("browser") == []
     asked = requests_of(browser)
     assert f"{served}/{page}.html" in asked and f"{served}/style.css" in asked
     assert [url for url in asked if not url.startswith((f"{served}/", "data:"))] == []
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    assert browser.get_log("browser") == []
 
 
 @pytest.mark.parametrize("width", [360, 1440])
