@@ -17,6 +17,7 @@ TRAPS = Path(__file__).with_name("traps.toml")
 LINES = 25
 WIDTH = 100
 STEPS = 8
+LONGEST = 100  # bytes that a command says
 
 
 def indented(text, lines=2):
@@ -69,21 +70,31 @@ def told_difference(differs):
     return lines
 
 
-def by_hand(verdict, place, datagrams=False):
-    """A command that does what the last client did, for a server at `place`; empty when nc cannot do it."""
+def written(data):
+    """`data` as printf takes it, quoted for a shell."""
+    text = "".join(chr(byte) if 32 <= byte < 127 and byte not in b"\\%'" else f"\\{byte:03o}" for byte in data)
+    text = re.sub("^-", r"\\055", text)  # it is no option
+    return shlex.quote(text).replace("\\012", "\\n").replace("\\015", "\\r")
+
+
+def by_hand(verdict, place, speaks):
+    """A command that does what the last client did, for a server at `place`; empty when none can do it. `speaks` is tcp,
+    udp, or http for a stream that goes through POST /upper."""
     sends = [step for step in verdict.steps if step[2] and step[1].startswith("sends") and step[0].startswith("client")]
     if not sends or any(step[1].startswith(("resets", "sends without")) for step in verdict.steps):
         return ""
     who = sends[-1][0]
     said = [bytes.fromhex(data) for name, _, data in sends if name == who]
-    if len(said) > 3 or sum(map(len, said)) > 48:
+    if len(said) > 3 or sum(map(len, said)) > LONGEST:
         return ""
-    parts = ["printf " + shlex.quote("".join(chr(b) if 32 <= b < 127 and b not in b"\\%'" else f"\\{b:03o}" for b in each))
-             .replace("\\012", "\\n") for each in said]
+    parts = [f"printf {written(each)}" for each in said]
     talk = parts[0] if len(parts) == 1 else "(" + "; sleep 1; ".join(parts) + ")"
     if isinstance(place, str):
         return f"{talk} | nc -N -w 2 -U {shlex.quote(place)}"
-    return f"{talk} | nc {'-u' if datagrams else '-N'} -w 2 {place[0]} {place[1]}"
+    host, port = place
+    if speaks == "http":
+        return f"{talk} | curl -sN -m 5 -X POST -T - http://{f'[{host}]' if ':' in host else host}:{port}/upper"
+    return f"{talk} | nc {'-u' if speaks == 'udp' else '-N'} -w 2 {host} {port}"
 
 
 @functools.cache
@@ -134,7 +145,8 @@ def report(check, verdict, cause, place, chapter):
     if cause:
         tail += [_("Likely cause, seen in its system calls:") if cause["seen"] else _("Likely cause, a guess:"),
                   *indented(f"{text_of(cause['id'], cause['text'])} [{cause['id']}]", lines=3)]
-    if command := by_hand(verdict, place, chapter.transport == "udp"):
+    raw = check.capability.startswith("http")  # what it sends are requests already
+    if command := by_hand(verdict, place, "tcp" if raw else chapter.transport):
         tail += [_("By hand, while it runs:"), f"  {command}"]
     tail += wrapped(read_on(check, cause, chapter), WIDTH)
     return lines[:LINES - len(tail)] + tail

@@ -193,30 +193,71 @@ def test_a_failure_is_told_in_chinese(tmp_path):
         assert words in ended.stdout, ended.stdout
 
 
-def test_the_command_of_a_report_does_it_by_hand(tmp_path):
-    """It says lower case of the wrong server, as the check did."""
-    report = result("01", "--only", "answers", "--", *echoing(tmp_path))[0]["checks"][-1]["report"]
-    command = report[report.index("By hand, while it runs:") + 1].strip()
+ONE = "client, _ = listener.accept()\n"
+ECHO = "client.sendall(client.recv(100))\n"
+WAIT = "time.sleep(1000)"
+ON_A_PATH = """
+import socket, sys, time
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(sys.argv[1])
+listener.listen()
+"""
+OF_DATAGRAMS = """
+import socket, sys
+s = socket.socket(type=socket.SOCK_DGRAM)
+s.bind(("127.0.0.1", int(sys.argv[1])))
+while True: s.sendto(*s.recvfrom(9999))
+"""
+OF_HTTP = LISTENS + ONE + """
+said = b""
+while b"hello" not in said: said += client.recv(4096)
+client.sendall(b"HTTP/1.1 200 OK\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n6\\r\\nhello\\n\\r\\n0\\r\\n\\r\\n")
+""" + WAIT
+HAS_NO_FILE = LISTENS + """
+while True:
+    client, _ = listener.accept()
+    client.recv(4096)
+    client.sendall(b"HTTP/1.1 404 Not Found\\r\\nContent-Length: 0\\r\\n\\r\\n")
+    client.close()
+"""
+SHOWN = {  # (the chapter, the check that fails, the program, the words behind it, the command of its report, what that prints)
+    "one_line": ("01", "answers", LISTENS + ONE + ECHO + WAIT, ["{port}"],
+                 r"printf 'hello\n' | nc -N -w 2 127.0.0.1 9527", "hello\n"),
+    "in_parts": ("01", "next-line", LISTENS + ONE + ECHO.replace(")\n", ".upper())\n", 1) + ECHO + WAIT, ["{port}"],
+                 r"(printf 'first\n'; sleep 1; printf 'second\n') | nc -N -w 2 127.0.0.1 9527", "FIRST\nsecond\n"),
+    "datagrams": ("09", "udp-answers", OF_DATAGRAMS, ["{port}"],
+                  r"printf 'hello\n' | nc -u -w 2 127.0.0.1 8000", "hello\n"),
+    "a_path": ("10", "answers", ON_A_PATH + ONE + ECHO + WAIT, ["{path}"],
+               r"printf 'hello\n' | nc -N -w 2 -U PATH", "hello\n"),
+    "http": ("11", "answers", OF_HTTP, ["{port}"],
+             r"printf 'hello\n' | curl -sN -m 5 -X POST -T - http://127.0.0.1:9999/upper", "hello\n"),
+    "a_request": ("11", "http-basics", HAS_NO_FILE, ["{port}", "{root}"],
+                  r"printf 'HEAD /hello.c HTTP/1.1\r\nHost: x\r\n\r\n' | nc -N -w 2 127.0.0.1 9999",
+                  "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"),
+}
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_the_command_of_a_report_does_it_by_hand(name, tmp_path):
+    """It shows of the wrong server what the check has seen."""
+    chapter, at, text, words, command, printed = SHOWN[name]
+    file, path = tmp_path / "wrong.py", str(tmp_path / "serv.socket")
+    file.write_text(text)
+    report = result(chapter, "--only", at, "--", PYTHON, file, *words)[0]["checks"][-1]["report"]
+    assert report[report.index("By hand, while it runs:") + 1] == f"  {command}"
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with subprocess.Popen([PYTHON, tmp_path / "echo.py", str(port)]) as server:
+        port = str(probe.getsockname()[1])
+    command = re.sub("9527|8000|9999", port, command).replace("PATH", path)
+    with subprocess.Popen([PYTHON, file, path if "{path}" in words else port]) as server:
         try:
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + 20
             said = ""
-            while said != "hello\n" and time.monotonic() < deadline:  # until it listens
-                said = subprocess.run(["sh", "-c", command.replace("9527", str(port))], capture_output=True, text=True).stdout
-            assert said == "hello\n"
+            while said != printed and time.monotonic() < deadline:  # until it listens
+                said = subprocess.run(["sh", "-c", command], capture_output=True).stdout.decode()
+            assert said == printed
         finally:
             server.kill()
-
-
-def test_the_command_of_a_report_speaks_udp_where_the_server_does(tmp_path):
-    text = ("import socket, sys\ns = socket.socket(type=socket.SOCK_DGRAM)\ns.bind(('127.0.0.1', int(sys.argv[1])))\n"
-            "while True: s.sendto(*s.recvfrom(9999))")
-    (tmp_path / "echo.py").write_text(text)
-    found, code = result("09", "--only", "udp-answers", "--", PYTHON, tmp_path / "echo.py", "{port}")
-    assert code == 1 and r"  printf 'hello\n' | nc -u -w 2 127.0.0.1 8000" in found["checks"][-1]["report"]
 
 
 def test_http_is_judged_where_the_command_says_root(plain):

@@ -91,6 +91,26 @@ def test_a_command_is_told_whole():
     assert len(told[-2]) > telling.WIDTH
 
 
+@pytest.mark.parametrize("said, place, chapter, capability, command", [
+    ([b"-n\n"], ("127.0.0.1", 9527), "01", "stream", r"printf '\055n\n' | nc -N -w 2 127.0.0.1 9527"),
+    ([b"a", b"b\0", b"'%\\"], ("::1", 9527), "01", "stream",
+     r"(printf a; sleep 1; printf 'b\000'; sleep 1; printf '\047\045\134') | nc -N -w 2 ::1 9527"),
+    ([b"hello\n"], "a path", "10", "stream", r"printf 'hello\n' | nc -N -w 2 -U 'a path'"),
+    ([b"hello\n"], ("127.0.0.1", 8000), "09", "datagram", r"printf 'hello\n' | nc -u -w 2 127.0.0.1 8000"),
+    ([b"hello\n"], ("::1", 9999), "11", "stream", r"printf 'hello\n' | curl -sN -m 5 -X POST -T - http://[::1]:9999/upper"),
+    ([b"GET / HTTP/1.1\r\n\r\n"], ("127.0.0.1", 9999), "11", "http",
+     r"printf 'GET / HTTP/1.1\r\n\r\n' | nc -N -w 2 127.0.0.1 9999"),
+    ([b"x" * 101], ("127.0.0.1", 9527), "01", "stream", None),
+    ([b"x"] * 4, ("127.0.0.1", 9527), "01", "stream", None),
+])
+def test_a_command_speaks_as_the_client_did(said, place, chapter, capability, command):
+    verdict = Verdict("failed", steps=[["client 1", "sends", data.hex()] for data in said])
+    check = Check("answers", "It answers", None, capability=capability)
+    told = telling.report(check, verdict, None, place, find(chapter))
+    assert (told[told.index("By hand, while it runs:") + 1] if "By hand, while it runs:" in told else None) == (
+        command and f"  {command}")
+
+
 def test_what_differs_is_told_in_chinese(chinese):
     told = telling.report(Check("answers", "It answers", None), failure(), None, ("127.0.0.1", 8000), find("01"))
     at = told.index("  应答（偏移 9 起的一段）从偏移 114 起不同（收到 120 字节，应为 117 字节）")
