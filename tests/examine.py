@@ -28,6 +28,7 @@ CROWD = 400  # processes of one check: who has more makes them without end
 DEAD = 4000  # and with those that have ended, and that nobody has waited for
 MEMORY = 2 << 30  # bytes that the processes of one check may hold together
 ENDING = 0.5  # seconds that the end of a process may come after that of its connections
+LAST_WORDS = 2.0  # seconds in which who judges may yet say what it sees, when its time is up
 NEAR = 64  # bytes before and behind the first that differs, which a report may show
 
 
@@ -152,6 +153,20 @@ def bury(pid):
         pass
 
 
+def tell_when_asked(subject, pipe):
+    """Has SIGALRM end this process, which judges, with a verdict that holds what can be seen of the subject."""
+
+    def tell(*_):
+        verdict = Verdict("failed")
+        try:
+            describe(subject, verdict, None)
+            os.write(pipe, json.dumps(asdict(verdict)).encode())
+        finally:
+            os._exit(0)
+
+    signal.signal(signal.SIGALRM, tell)
+
+
 def in_a_process(check, make_subject, number):
     """(pid, the pipe from which its verdict comes) of a new process that judges."""
     ours, theirs = os.pipe()
@@ -166,7 +181,10 @@ def in_a_process(check, make_subject, number):
     network.share = number
     try:
         network.begin_new_numbers()
-        verdict = judge(check, make_subject(check))
+        subject = make_subject(check)
+        tell_when_asked(subject, theirs)
+        verdict = judge(check, subject)
+        signal.signal(signal.SIGALRM, signal.SIG_IGN)
     except BaseException:  # our own fault, or the machine's: whoever reads it decides
         verdict = Verdict("error", traceback.format_exc())
     try:
@@ -302,9 +320,25 @@ class Climb:
         self.conclude(job.check, verdict)
 
     def cut_off(self, job, message, facts):
-        verdict = Verdict("failed", message, round(time.monotonic() - job.begin, 3), time.time(), facts=facts)
+        verdict = Verdict("failed", message, round(time.monotonic() - job.begin, 3), time.time(),
+                          **({"facts": facts} if facts else self.last_words(job)))
         self.remove(job)
         self.conclude(job.check, verdict)
+
+    def last_words(self, job):
+        """{field of its verdict: what the process that judges can tell of its subject}, if it still can."""
+        send(job.pid, signal.SIGALRM)
+        end = time.monotonic() + LAST_WORDS
+        while select.select([job.pipe], [], [], max(0.0, end - time.monotonic()))[0]:
+            piece = os.read(job.pipe, 1 << 20)
+            job.raw += piece
+            if not piece:
+                break
+        try:
+            found = json.loads(job.raw)
+        except ValueError:
+            return {}
+        return {field: found[field] for field in ("steps", "state", "facts", "said")}
 
     def remove(self, job):
         """Ends the job, and whatever was left to us by jobs that have ended."""

@@ -22,10 +22,11 @@ import examine
 import styles
 import telling
 from chapters import ROOT, find
-from check import Failed
+from check import Check, Failed
 from listening import listening
 from peer import Peer
 from process import Process, contended, members, wait_until
+from subject import Subject
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("judges")]  # one at a time: each has many processes side by side
 PYTHON = "/usr/bin/python3"
@@ -372,6 +373,33 @@ def test_a_check_that_waits_for_no_core_has_its_time_and_no_more(monkeypatch):
     monkeypatch.setattr(examine, "tree", lambda pid: [])
     job = examine.Job(None, 0, 0, time.monotonic() - 1.1, 1.0, 100.0)
     assert examine.Climb([], None, {}).late(job)
+
+
+def test_of_a_check_that_is_cut_off_it_is_told_how_far_it_came():
+    def judge(subject):
+        process = subject.clears(Process(["sh", "-c", "echo last >&2; exec sleep 1000"]))
+        wait_until(lambda: process.log, 8.0, "it prints nothing")
+        time.sleep(1000)
+
+    check = Check("slow", "It ends", judge)
+    climb = examine.Climb([check], lambda check: Subject([], set()), {"default": examine.Terms(seconds=2)})
+    verdict = climb.run()["slow"]
+    assert verdict.status == "failed" and verdict.message.startswith("no verdict after 2 s")
+    assert verdict.steps == [["the server", "is started: sh -c echo last >&2; exec sleep 1000", ""]]
+    assert verdict.said == "last" and verdict.state[0].startswith("the server: alive, 0% of a core, ")
+
+
+def test_who_judges_and_does_not_hear_is_cut_off_all_the_same(monkeypatch):
+    monkeypatch.setattr(examine, "LAST_WORDS", 0.1)
+
+    def judge(subject):
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
+        time.sleep(1000)
+
+    climb = examine.Climb([Check("deaf", "It ends", judge)], lambda check: Subject([], set()),
+                          {"default": examine.Terms(seconds=1)})
+    verdict = climb.run()["deaf"]
+    assert (verdict.status, verdict.steps, verdict.state) == ("failed", [], [])
 
 
 def test_the_machine_counts_for_how_long_somebody_wants_a_core(tmp_path):
