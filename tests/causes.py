@@ -17,7 +17,7 @@ from words import kept
 
 CALLS = ("read,readv,recvfrom,recvmsg,write,writev,sendto,sendmsg,accept,accept4,bind,listen,connect,setsockopt,close,shutdown,"
          "?select,pselect6,?poll,ppoll,epoll_ctl,?epoll_wait,epoll_pwait,?fork,?vfork,clone,clone3,wait4,waitid,rt_sigaction,"
-         "exit_group,socket,fcntl,futex")
+         "exit_group,socket,fcntl,futex,dup,openat,?openat2")
 LINE = re.compile(r"(\d+) +(\w+)\((.*?)\) += (-?\d+|0x[0-9a-f]+|\?)(?:<[^>]*>+)?(?: (E[A-Z0-9]+))?")
 UNFINISHED = re.compile(r"(\d+) +((\w+)\(.*) <unfinished \.\.\.>")
 RESUMED = re.compile(r"(\d+) +<\.\.\. (\w+) resumed>(.*)")
@@ -44,6 +44,8 @@ class Call:
     @cached_property
     def asked(self):
         """How many bytes were asked for."""
+        if self.name in ("readv", "writev", "recvmsg", "sendmsg"):
+            return sum(map(int, re.findall(r"iov_len=(\d+)", self.args)))
         found = re.search(r", (\d+)(?:, \w+(?:, NULL, 0)?)?$", self.args)
         return int(found[1]) if found else 0
 
@@ -85,6 +87,10 @@ class Evidence:
 
     def said(self, pattern):
         return re.search(pattern, self.verdict.message, re.DOTALL) is not None
+
+    def printed(self, pattern):
+        """Whether it printed this, where a check may have found it already."""
+        return re.search(pattern, self.verdict.message + self.verdict.said) is not None
 
     def exit(self):
         return self.verdict.facts.get("exit")
@@ -145,7 +151,9 @@ class Evidence:
             ended = next((i for i, call in enumerate(calls) if call.name in READS and call.result == 0), None)
             if ended is not None and any(call.name == "close" for call in calls[ended:ended + 3]):
                 before = [call for call in calls[:ended] if call.name in WRITES]
-                if before and (before[-1].error or (before[-1].result or 0) < before[-1].asked):
+                read, sent = (sum(max(call.result or 0, 0) for call in calls[:ended] if call.name in names)
+                              for names in (READS, WRITES))
+                if before and (before[-1].error or (before[-1].result or 0) < before[-1].asked or sent < read):
                     return True
         return False
 
@@ -154,7 +162,7 @@ class Evidence:
         for calls in self.on_connections():
             reads = [call.result for call in calls if call.name in READS and (call.result or 0) > 0]
             writes = [call.asked for call in calls if call.name in WRITES]
-            if reads and writes and min(writes) > max(reads):
+            if reads and writes and min(writes) > max(reads) and not any('"HTTP/' in call.args for call in calls):
                 return True
         return False
 
@@ -167,6 +175,42 @@ class Evidence:
             if given and max(call.asked for call in given) < biggest and sum(call.asked for call in given) < read:
                 return True
         return False
+
+    def closes_unasked(self):
+        """It closed a connection whose end had not come, and which had not failed."""
+        for calls in self.on_connections():
+            *before, last = calls
+            ended = any(call.error not in ("", "EAGAIN", "EINTR") or call.name in READS and call.result == 0
+                        for call in before)
+            if last.name in ("close", "shutdown") and before and not ended:
+                return True
+        return False
+
+    def descriptors_kept(self):
+        """How many descriptors it made, or saw the end of the connection of, and has not closed."""
+        held = set()
+        for call in self.calls:
+            if call.name in ("dup", "socket") and call.result is not None and call.result >= 0:
+                held.add(str(call.result))
+            elif call.name in READS | WRITES and call.descriptor:
+                if call.error in ("ECONNRESET", "EPIPE") or call.name in READS and call.result == 0:
+                    held.add(call.descriptor)
+            elif call.name == "close":
+                held.discard(re.match(r"\d*", call.args)[0])
+        return len(held)
+
+    def opened(self, pattern):
+        """Whether a file was opened by a path that looks so."""
+        return any(re.search(pattern, call.args) and call.result is not None and call.result >= 0
+                   for call in self.of("openat", "openat2"))
+
+    def read_and_not_answered(self):
+        """How many bytes at most were read from one connection before anything was written to it."""
+        most = 0
+        for calls in self.on_connections():
+            written = next((at for at, call in enumerate(calls) if call.name in WRITES), len(calls))
+            most = max(most, sum(max(call.result or 0, 0) for call in calls[:written] if call.name in READS))
+        return most
 
     def edge(self):
         return self.any(r"EPOLLET")
@@ -248,14 +292,35 @@ def says(pattern):
     return lambda e: e.said(pattern)
 
 
+def case(ids):
+    """One of these cases of http_cases.py failed: ids, with blanks between them."""
+    return says(rf"^case ({'|'.join(map(re.escape, ids.split()))})[ ,]")
+
+
+def all_of(*rules):
+    return lambda e: all(rule(e) for rule in rules)
+
+
 def cause_list():
     """In the order in which they are tried."""
     return [
         Cause("crash", "It was ended by a signal that says its memory was misused: build it with -g -fsanitize=address.", "",
               lambda e: e.exit() in (-4, -6, -7, -8, -11), lambda e: e.exit() in (-4, -6, -7, -8, -11)),
+        Cause("silent-refusal", "It refuses clients without a line that says so.", "wall", None,
+              lambda e: e.said("lines say so") and e.exit() is None),
+        Cause("fd-setsize", "A descriptor of 1024 or more is put into an fd_set, which has no room for it.", "wall",
+              None, lambda e: True),
+        Cause("misuses-memory", "AddressSanitizer has seen it use memory that is not its own, or no longer: its report "
+              "names the line.", "", None, lambda e: e.printed("AddressSanitizer|ASan internal")),
+        Cause("threads-share-a-variable", "Every thread is given the address of one variable, which the next client "
+              "changes: two threads serve one descriptor.", "byte-and-end silent-client burst",
+              lambda e: e.shared_connection(), lambda e: e.printed("data race")),
+        Cause("data-race", "Two threads use the same memory at once, and nothing keeps them apart: ThreadSanitizer's "
+              "report names the lines.", "", None, lambda e: e.printed("data race")),
         Cause("sigpipe", "It wrote to a connection that was reset, and SIGPIPE ended it: ignore SIGPIPE, and look at what "
               "write returns.", "", lambda e: e.killed_in_a_connection("SIGPIPE"), lambda e: e.exit() == -13),
-        Cause("forks-without-end", "It makes processes without end.", "", None, lambda e: "processes" in e.verdict.facts),
+        Cause("forks-without-end", "It makes processes without end.", "", None,
+              lambda e: e.verdict.facts.get("processes", 0) >= 100),
         Cause("wrong-transport", "It is a server for another chapter: its socket is of another kind.", "", None,
               says("it has one for")),
         Cause("wrong-port", "It does not listen where its command line says.", "starts udp-starts", None,
@@ -264,13 +329,14 @@ def cause_list():
         Cause("dies-at-start", "It ends before it listens: the last that it printed, and its exit code, say why.",
               "starts udp-starts", None, says("died before")),
         Cause("never-listens", "It runs, and never calls listen (or bind, for datagrams) with success.",
-              "starts udp-starts", lambda e: not any(c.result == 0 for c in e.of("listen")), says("not ready|no socket")),
+              "starts udp-starts", lambda e: not any(c.result == 0 for c in e.of("listen")),
+              says("not ready|no socket")),
         # bytes
         Cause("echoes", "It sends back what came as it came: nothing is made upper case.", "", None,
               lambda e: bool(e.got()) and e.got() != e.expected() and e.got().upper() == e.expected()),
         Cause("takes-bytes-for-text", "It takes the bytes for text: not every byte is part of a character, one character "
-              "may come in two pieces, and some have an upper case of another length. Leave the bytes what they are.", "", None,
-              lambda e: "UnicodeDecodeError" in e.verdict.said or e.got_at().startswith("\ufffd".encode())),
+              "may come in two pieces, and some have an upper case of another length. Leave the bytes what they are.",
+              "", None, lambda e: "UnicodeDecodeError" in e.verdict.said or e.got_at().startswith("\ufffd".encode())),
         Cause("beyond-ascii", "It changes bytes beyond ASCII: toupper() under a locale, or Latin-1 by hand. Only a-z change.",
               "", None, lambda e: e.only_beyond_ascii()),
         Cause("constant-length", "write is given the size of the buffer, and not the number of bytes that read returned.",
@@ -281,12 +347,16 @@ def cause_list():
               "any-split", None, lambda e: bool(e.verdict.differs)),
         Cause("waits-for-newline", "It answers whole lines only: what follows the last newline is lost.", "any-split", None,
               says("closed|no answer")),
+        Cause("never-accepts",
+              "It listens, and never calls accept: the kernel connects clients by itself, and they wait.",
+              "answers", lambda e: e.of("listen") and not e.of("accept", "accept4")),
         Cause("accept-blocks", "It waits in accept for another client, while one that it has waits for an answer: the listener "
               "must not block, or accept once for each readiness.", "answers",
               lambda e: e.blocked_in("accept", "accept4") and e.of("poll", "ppoll", "select", "pselect6", "epoll_wait",
                                                                     "epoll_pwait")),
         Cause("never-watches-connections", "select is told of no connection: its first argument must be the highest "
-              "descriptor plus one, and grow.", "answers", lambda e: e.of("select", "pselect6") and e.of("accept", "accept4")
+              "descriptor plus one, and grow.", "answers",
+              lambda e: e.of("select", "pselect6") and e.of("accept", "accept4")
               and not any(c.name in READS and c.descriptor for c in e.calls)),
         Cause("never-reads", "It accepts a client and never reads from it.", "answers",
               lambda e: e.of("accept", "accept4") and not any(c.name in READS and c.descriptor for c in e.calls)),
@@ -297,9 +367,6 @@ def cause_list():
         # the end of a connection
         Cause("edge-reads-once", "Edge-triggered, it does not read until EAGAIN: epoll tells of a change once.",
               "byte-and-end much-at-once any-split end-of-file", lambda e: e.edge()),
-        Cause("threads-share-a-variable", "Every thread is given the address of one variable, which the next client "
-              "changes: two threads serve one descriptor.", "byte-and-end silent-client burst",
-              lambda e: e.shared_connection(), lambda e: "data race" in e.verdict.message + e.verdict.said),
         Cause("parent-keeps-connection", "The parent does not close its copy of the connection after fork: the client never sees "
               "the end.", "end-of-file", lambda e: e.forks()),
         Cause("ignores-end-of-file", "read returned 0, which is the end of file, and the loop went on.", "end-of-file rests",
@@ -310,10 +377,14 @@ def cause_list():
               "owed-at-end slow-reader",
               lambda e: not e.verdict.differs and not e.forgets_the_rest() and e.closed_while_pending(),
               lambda e: e.said("closed|reset") and not e.forgets_the_rest()),
+        Cause("closes-after-so-much", "It closes a connection that has had its share, before its end: a counter that "
+              "runs over, or a limit that nobody has asked for.", "slow-reader-100mb", lambda e: e.closes_unasked(),
+              says("closed|reset|Broken pipe")),
         Cause("answers-part-of-a-read", "It answers only a part of what it has read: the rest never follows.", "much-at-once "
               "slow-reader", lambda e: e.answers_less()),
         Cause("reads-without-bound", "It reads on from a client that does not read its answers, and keeps all in memory: stop "
-              "reading while much is pending.", "peer-not-reading stuck-memory crumbs-memory", None, says("took|memory")),
+              "reading while much is pending.", "peer-not-reading stuck-memory crumbs-memory", None,
+              says("took|memory")),
         Cause("lock-held-while-writing", "It holds a lock that all clients need while it waits in write.", "peer-not-reading",
               lambda e: e.threads() and e.blocked_in(*WRITES) and e.waits_for_a_lock()),
         Cause("blocks-in-write", "It waits in write for a client that does not read, and with it wait all others: connections "
@@ -339,13 +410,11 @@ def cause_list():
         Cause("edge-accepts-once", "Edge-triggered, it does not accept until EAGAIN: clients that come together are one piece of "
               "news.", "burst thousand", lambda e: e.edge_listener()),
         Cause("backlog-too-small", "listen was given room for a few clients only: who comes while the program is busy is "
-              "not even connected.", "burst thousand", lambda e: e.said("cannot connect.*timed out") and e.small_backlog()),
+              "not even connected.", "burst thousand",
+              lambda e: e.said("cannot connect.*timed out") and e.small_backlog()),
         Cause("table-too-small", "It has room for fewer clients.", "burst thousand ten-thousand", None, lambda e: True),
         Cause("stays-with-one", "It stays with a connection for as long as more comes: one that streams starves the others.",
               "fair", None, lambda e: True),
-        Cause("silent-refusal", "It refuses clients without a line that says so.", "wall", None, says("lines say so")),
-        Cause("fd-setsize", "A descriptor of 1024 or more is put into an fd_set, which has no room for it.", "wall", None,
-              lambda e: True),
         # what is left behind
         Cause("handler-too-late", "The handler for SIGCHLD is installed after the first fork: a child that has ended by then "
               "stays a zombie.", "reaps", lambda e: e.said("a child that has ended") and e.handled_late()),
@@ -358,7 +427,8 @@ def cause_list():
         Cause("child-keeps-listener", "The child does not close its copy of the listener.", "one-holder", None,
               says("a child holds")),
         Cause("descriptor-leak", "Descriptors only grow: an accepted one is not closed on every path.",
-              "leaves-nothing udp-leaves-nothing lets-go", None, lambda e: e.grown("descriptors")),
+              "leaves-nothing udp-leaves-nothing lets-go",
+              lambda e: e.grown("descriptors") and e.descriptors_kept() > 9, lambda e: e.grown("descriptors")),
         Cause("thread-leak", "Threads that have ended are neither joined nor detached: their stacks stay.",
               "leaves-nothing", lambda e: e.threads() and e.said("KiB of memory"), lambda e: e.grown("threads")),
         Cause("memory-leak", "Memory only grows: what is allocated for a client is not freed.",
@@ -376,7 +446,8 @@ def cause_list():
               lambda e: True),
         # its start and its end
         Cause("bind-without-reuseaddr", "bind fails while an old connection is in TIME_WAIT: set SO_REUSEADDR before bind.",
-              "restart stops", lambda e: e.any("EADDRINUSE") and not e.any("SO_REUSEADDR"), says("in use|died before|and not on")),
+              "restart stops", lambda e: e.any("EADDRINUSE") and not e.any("SO_REUSEADDR"),
+              says("in use|died before|and not on")),
         Cause("reuseport", "SO_REUSEPORT lets two servers share one port.", "second-start",
               lambda e: e.any("SO_REUSEPORT")),
         Cause("udp-reuseaddr", "For datagrams SO_REUSEADDR lets two servers share one address.", "udp-second-start",
@@ -387,12 +458,13 @@ def cause_list():
               lambda e: e.any(r"rt_sigaction\(SIGTERM, \{sa_handler=SIG_IGN")),
         Cause("children-survive", "Its children go on when it ends.", "stops children-end", None, says("left behind")),
         Cause("waits-for-workers", "At the signal it waits for threads that nobody woke.", "stops", lambda e: e.threads()),
-        Cause("does-not-end", "A handler takes the signal, and the program goes on.", "stops udp-stops", None,
+        Cause("does-not-end", "A handler takes the signal, and the program goes on.", "stops udp-stops",
+              all_of(says("still running"), lambda e: e.any(r"rt_sigaction\(SIGTERM, \{sa_handler=0x")),
               says("still running")),
         Cause("dies-by-signal", "No handler: the signal ends it as it ends everybody, not with exit code 0.", "exits-0", None,
               lambda e: True),
         Cause("closes-at-stop", "At the signal it closes its connections with bytes owed, or input unread, which is a reset.",
-              "owed-at-stop", None, lambda e: True),
+              "owed-at-stop http-begun-at-stop http-unread-at-stop", None, lambda e: True),
         Cause("closes-without-lingering", "It closes while its client still sends: a reset overtakes the answers. Shut the write "
               "side, read on for a while, then close.", "sends-on-at-stop", None, lambda e: True),
         Cause("listens-while-stopping", "It goes on accepting while it stops.", "refuses-at-stop", None, lambda e: True),
@@ -416,7 +488,105 @@ def cause_list():
     ]
 
 
-CAUSES = cause_list()
+def http_cause_list():
+    """Those of HTTP, in the order in which they are tried."""
+    links = case("link-out link-to-the-system link-up")
+    dotfiles = case("dotfile dotfile-below")
+    hidden = case("up up-from-below encoded half-encoded encoded-slash encoded-slash-inside dotfile-encoded")
+    continues = case("continue continue-chunked")
+    return [
+        # what the parser takes
+        Cause("http-lenient-request-line", "It takes a request line that is none: a method, one blank, a target, one "
+              "blank and a version are all that may stand in it.", "http-request-line", None,
+              says("where 400 was due")),
+        Cause("http-host-unchecked", "It does not look at Host: HTTP/1.1 asks for just one, which names a host.",
+              "http-host", None, says("where 400 was due")),
+        Cause("http-blank-before-colon", "It takes blanks between a field's name and its colon off: who stands before "
+              "it may have read another field.", "http-fields", None,
+              case("blank-before-colon tab-before-colon length-before-colon")),
+        Cause("http-folded-lines", "It takes a line that begins with a blank for a field of its own.", "http-fields",
+              None, case("folded folded-first folded-coding")),
+        Cause("http-control-characters", "It lets control characters stand in a field's value.", "http-fields", None,
+              case("nul bare-cr cr-cr-lf escape")),
+        Cause("http-no-limits", "It waits for the end of a line, or of a head, of any length.", "http-limits",
+              lambda e: e.said("no an answer") and e.read_and_not_answered() > 1 << 16, says("no an answer")),
+        Cause("http-forgets-half-a-head", "It forgets what has come of a request when the next piece comes: keep it "
+              "until the head is whole.", "http-any-split", None,
+              says("where an answer was due|no an answer|status 4")),
+        # where a body ends
+        Cause("http-unknown-coding", "It takes a Transfer-Encoding that it does not know for chunked, or for none: "
+              "answer 501, or 400.", "http-framing", None,
+              case("gzip gzip-chunked chunked-gzip chunked-twice identity almost-chunked vertical-tab")),
+        Cause("http-two-lengths", "A request has two lengths, and it believes one of them.", "http-framing", None,
+              case("two-lengths two-equal-lengths")),
+        Cause("http-length-and-chunked", "A request has both Content-Length and Transfer-Encoding, and it believes one "
+              "of them: a second request is smuggled past who believes the other.", "http-framing", None,
+              case("both both-reversed smuggled")),
+        Cause("http-length-by-strtol", "It reads a length as strtol or atoi does, with a sign, blanks, and what stands "
+              "behind: take digits, and nothing else.", "http-framing", None,
+              case("length-list plus minus hexadecimal blank-in-it letters no-digits")),
+        Cause("http-size-wraps", "A length, or the size of a chunk, runs over: 2^64 and 5 becomes 5.",
+              "http-framing http-chunks", None, case("two-to-the-64 two-to-the-64-and-5")),
+        Cause("http-chunks-in-1-0", "It takes chunks from HTTP/1.0, which knows none.", "http-framing", None,
+              case("coding-in-1.0")),
+        Cause("http-body-not-skipped",
+              "It does not read over a body that it does not want: the next request begins in it.",
+              "http-framing", None, case("body-of-a-get body-of-a-404 chunked-body-of-a-get")),
+        Cause("http-hides-a-broken-body", "A body turns out to be none when its answer has begun, and the answer ends "
+              "as if all were well: leave out its last chunk, and close.", "http-bad-chunk-late", None,
+              says("as if all were well")),
+        # what it answers
+        Cause("http-no-content-type",
+              "It does not say of what type a body is, or in which characters a text is written.",
+              "http-basics", None, says(": Content-Type is")),
+        Cause("http-no-allow", "It answers 405 and does not say which methods there are: Allow.", "http-methods", None,
+              says(": Allow is")),
+        Cause("http-ignores-close", "The client says that this is its last request (Connection: close, or HTTP/1.0), "
+              "and it keeps the connection.", "http-persistence", None, case("close close-in-a-list 1.0")),
+        Cause("http-one-request-a-read", "It takes what one read brings for one request: the others that came with it "
+              "are lost.", "http-persistence", None,
+              case("1.1 pipelined pipelined-after-large pipelined-hundreds 404")),
+        Cause("http-never-continues", "A client waits for 100 before it sends its body, and never gets it: "
+              "Expect: 100-continue.", "http-expect",
+              all_of(continues, lambda e: not e.any('"HTTP/1.1 100')), continues),
+        Cause("http-date-before-tag", "It looks at the date although the client has sent a tag, which decides alone.",
+              "http-conditions", None, case("none-match-wins")),
+        Cause("http-weak-comparison", "It compares a weak tag with If-Match, which asks for a strong one.",
+              "http-conditions", None, case("match-weak")),
+        Cause("http-range-end", "It takes the last position of a range for a length, or for the first byte behind it: "
+              "0-9 are ten bytes.", "http-ranges", None, case("first rest last large")),
+        Cause("http-if-range-ignored", "It does not heed If-Range: it sends a part of what is another file by now.",
+              "http-ranges", None, case("if-range-other if-range-weak if-range-date-before")),
+        # files and names
+        Cause("http-follows-links", "It lets the kernel follow a symbolic link out of the root: open with openat2 and "
+              "RESOLVE_BENEATH.", "http-paths",
+              all_of(links, lambda e: e.opened(r'(outside|absolute|up/secret)"')), links),
+        Cause("http-nul-in-a-path", "It lets %00 into a path, which ends there for the kernel.", "http-paths", None,
+              case("nul")),
+        Cause("http-serves-dotfiles", "It serves what begins with a dot: .git, .htpasswd.", "http-paths",
+              all_of(dotfiles, lambda e: e.opened(r'\.(hidden|git/config)"')), dotfiles),
+        Cause("http-decodes-late", "It looks for .. and dots before it decodes, or not at all: decode once, then look.",
+              "http-paths", all_of(hidden, lambda e: e.any(r'openat.*"[^"]*(\.hidden|\.\./secret)"')), hidden),
+        Cause("http-redirects-by-target", "It redirects to the target as it came, and a slash: //name is another host.",
+              "http-folders", None, case("no-host-of-ours")),
+        Cause("http-names-unescaped", "It puts names into a page as they are: a name may hold a tag.", "http-listing",
+              None, says("<b>")),
+        Cause("http-reads-whole-files",
+              "It reads a file of any size into memory: send it piece by piece, or by sendfile.",
+              "http-large-memory", None, says("of memory|no the head")),
+        Cause("http-cache-for-ever", "It has looked at a file once, and never looks again.", "http-changed-file", None,
+              says("the old one is served|is served on")),
+        Cause("http-tag-too-coarse", "A file has changed, and its tag has not: a size, or a time in seconds, is not "
+              "enough for one.", "http-changed-file", None, says("the old ETag")),
+        Cause("http-pads-a-file", "A file becomes another while it is sent, and it sends on: close instead, for its "
+              "head has promised the old one.", "http-shrinking-file", None, says("as if it had not|and the connection does not end")),
+        Cause("http-no-descriptor-no-file", "It has no descriptor left (EMFILE), and answers that there is no such "
+              "file: that is 503.", "http-out-of-descriptors",
+              all_of(says("status 404"), lambda e: e.any("openat.* EMFILE")), says("status 404")),
+    ]
+
+
+CAUSES = [*cause_list(), *http_cause_list()]
 
 
 def find(check, evidence):

@@ -296,7 +296,7 @@ class Climb:
         if too_many(pids) and not self.by_design(job):
             return f"it made {len(pids) - 1} processes: they were ended", {"processes": len(pids) - 1}
         if (held := resident(pids, shared=False)) > MEMORY:
-            return f"it took {held >> 20} MiB of memory: it was ended", {"memory": held}
+            return f"it took {held >> 20} MiB of memory: it was ended", {"memory": held, "processes": len(pids) - 1}
         return None
 
     def late(self, job):

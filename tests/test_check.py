@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+import bank
 import causes
 import checking
 import checks_page
@@ -27,39 +28,11 @@ from listening import listening
 from peer import Peer
 from process import Process, contended, members, wait_until
 from subject import Subject
+from wild import LISTENS, WILD
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("judges")]  # one at a time: each has many processes side by side
 PYTHON = "/usr/bin/python3"
 FACTOR = 3  # the machine is slow for who is judged here: other tests run beside
-
-LISTENS = """
-import socket, sys, os, time, signal
-listener = socket.socket()
-listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-listener.bind(("127.0.0.1", int(sys.argv[1])))
-listener.listen(100)
-"""
-
-WILD = {  # what a program does -> (its text, what must be said of it, at which check)
-    "sleeps": ("import time; time.sleep(1000)", "no socket of it listens", "starts"),
-    "ends": ("import sys; sys.exit('no such luck')", "no such luck", "starts"),
-    "mute": (LISTENS + "time.sleep(1000)", "no answer for", "answers"),
-    "talks": (LISTENS + "while True: os.write(1, b'x' * (1 << 20))", "no answer for", "answers"),
-    "background": ("import os; os.fork() and os._exit(0)" + LISTENS + "time.sleep(1000)", "in the background", "starts"),
-    "datagrams": ("import socket, sys, time\ns = socket.socket(type=socket.SOCK_DGRAM)\n"
-                  "s.bind(('127.0.0.1', int(sys.argv[1])))\ntime.sleep(1000)", "it has one for UDP", "starts"),
-    "elsewhere": (LISTENS.replace("int(sys.argv[1])", "12345") + "time.sleep(1000)", "and not on", "starts"),
-    # One that nobody stops would have to be borne: this one makes no more than three thousand.
-    "forks": ("import os, time\nfor _ in range(3000): os.fork() or time.sleep(1000)\ntime.sleep(1000)",
-              "processes: they were ended|of memory: it was ended",
-              "starts"),
-    "ignores SIGTERM": (LISTENS + "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + """
-while True:
-    connection, _ = listener.accept()
-    while data := connection.recv(4096): connection.sendall(data.upper())
-    connection.close()
-""", "still running after", "stops"),
-}
 
 
 def check(*words, timeout=300, **rest):
@@ -559,14 +532,18 @@ def test_what_new_makes_builds(chapter, tmp_path):
 
 @pytest.mark.parametrize("name", WILD)
 def test_a_wild_program_gets_a_clear_verdict_in_bounded_time(name, tmp_path):
-    program, said, at = WILD[name]
+    wild = WILD[name]
     file = tmp_path / "wild.py"
-    file.write_text(program)
+    file.write_text(wild.text)
     before = set(members(os.getsid(0)))
     begin = time.monotonic()
-    found, code = result("01", "--only", at, "--", PYTHON, file, "{port}")
+    found, code = result(wild.chapter, "--only", wild.check, "--", PYTHON, file, "{port}")
     assert code == 1 and time.monotonic() - begin < 40
-    assert found["checks"][-1]["status"] == "failed" and re.search(said, found["checks"][-1]["message"]), found["checks"][-1]
+    row = found["checks"][-1]
+    assert row["status"] == "failed" and re.search(wild.said, row["message"]), row
+    assert row["cause"] and row["cause"]["id"] == wild.cause, row
+    if not causes.may_trace():
+        assert row["cause"]["seen"] == bank.must_be_seen(wild.cause, wild.check), row
     left = [pid for pid in os.listdir("/proc") if pid.isdigit() and str(file).encode() in cmdline(pid)]
     assert not left and before
 
