@@ -128,6 +128,7 @@ RUN = {
     "./lab diff 03": "+++ b/03_thread_server/server.cpp",
     "./lab trace 06": "epoll_wait",
     "./lab check 04 -- ./my_server {port}": "04_select: ",
+    "./lab check 04 --port 9999 -- ./my_server": "04_select: ",
 }
 ELSEWHERE = {
     "./lab run": "test_lab.py: test_run_shows_every_chapter",
@@ -167,7 +168,7 @@ def test_command(command, plain, tmp_path):
     if not text.may_trace() and ("trace" in command or "check" in command):
         pytest.skip("strace may not trace here")
     text.workplace(tmp_path, ROOT, plain)
-    (tmp_path / "my_server").write_text(f'#!/bin/sh\nexec {plain}/04_select/server --port "$1"\n')
+    (tmp_path / "my_server").write_text(f'#!/bin/sh\nexec {plain}/04_select/server --port "${{1:-9999}}"\n')
     (tmp_path / "my_server").chmod(0o755)
     ran = subprocess.run(command, shell=True, cwd=tmp_path, text=True, capture_output=True, timeout=300)
     assert ran.returncode == 0 and RUN[command] in ran.stdout, f"$ {command}\n{ran.stdout}{ran.stderr}"
