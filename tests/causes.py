@@ -77,6 +77,11 @@ def parse(lines):
     return calls + [Call(f[1], f[3], f[2].partition("(")[2], None, "") for f in begun.values()]
 
 
+def moved(calls, names):
+    """How many bytes those of the calls that have one of these names have read or written, all together."""
+    return sum(max(call.result or 0, 0) for call in calls if call.name in names)
+
+
 @dataclass
 class Evidence:
     """What is known of a failed check: what it said, the state, and the calls of the traced run, if there was one."""
@@ -125,10 +130,8 @@ class Evidence:
         """write took less than it was given, or nothing, and the rest never followed."""
         for calls in self.on_connections():
             writes = [call for call in calls if call.name in WRITES]
-            read = sum(call.result or 0 for call in calls if call.name in READS and (call.result or 0) > 0)
-            sent = sum(call.result or 0 for call in writes if (call.result or 0) > 0)
             cut = any(call.error in ("EAGAIN", "EWOULDBLOCK") or 0 <= (call.result or 0) < call.asked for call in writes)
-            if cut and sent < read:
+            if cut and moved(calls, WRITES) < moved(calls, READS):
                 return True
         return False
 
@@ -151,9 +154,8 @@ class Evidence:
             ended = next((i for i, call in enumerate(calls) if call.name in READS and call.result == 0), None)
             if ended is not None and any(call.name == "close" for call in calls[ended:ended + 3]):
                 before = [call for call in calls[:ended] if call.name in WRITES]
-                read, sent = (sum(max(call.result or 0, 0) for call in calls[:ended] if call.name in names)
-                              for names in (READS, WRITES))
-                if before and (before[-1].error or (before[-1].result or 0) < before[-1].asked or sent < read):
+                owed = moved(calls[:ended], WRITES) < moved(calls[:ended], READS)
+                if before and (before[-1].error or (before[-1].result or 0) < before[-1].asked or owed):
                     return True
         return False
 
@@ -169,10 +171,9 @@ class Evidence:
     def answers_less(self):
         """More was read in one go than was handed to write for it."""
         for calls in self.on_connections():
-            read = sum(call.result for call in calls if call.name in READS and (call.result or 0) > 0)
-            given = [call for call in calls if call.name in WRITES]
+            given = [call.asked for call in calls if call.name in WRITES]
             biggest = max((call.result for call in calls if call.name in READS and call.result), default=0)
-            if given and max(call.asked for call in given) < biggest and sum(call.asked for call in given) < read:
+            if given and max(given) < biggest and sum(given) < moved(calls, READS):
                 return True
         return False
 
@@ -209,7 +210,7 @@ class Evidence:
         most = 0
         for calls in self.on_connections():
             written = next((at for at, call in enumerate(calls) if call.name in WRITES), len(calls))
-            most = max(most, sum(max(call.result or 0, 0) for call in calls[:written] if call.name in READS))
+            most = max(most, moved(calls[:written], READS))
         return most
 
     def edge(self):
