@@ -24,26 +24,30 @@ check = ladder.check
 LATE = 1.0  # seconds after its time at which a busy machine may still do what is due
 
 
+def site_in(folder):
+    """A new folder in `folder` that has the files of the catalogue, for a server's root."""
+    (folder / "secret").write_bytes(b"secret\n")
+    root = folder / "root"
+    root.mkdir()
+    for name, content in FILES.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if content is None:
+            path.mkdir()
+        elif isinstance(content, tuple):
+            path.symlink_to(content[0])
+        else:
+            path.write_bytes(content)
+            os.utime(path, (784111777, 784111777))  # Sun, 06 Nov 1994 08:49:37 GMT
+    os.mkfifo(root / "fifo")
+    return root
+
+
 class Site:
     """What has the files of the catalogue for its root."""
 
     def root(self):
-        outer = self.folder()
-        (outer / "secret").write_bytes(b"secret\n")
-        root = outer / "root"
-        root.mkdir()
-        for name, content in FILES.items():
-            path = root / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if content is None:
-                path.mkdir()
-            elif isinstance(content, tuple):
-                path.symlink_to(content[0])
-            else:
-                path.write_bytes(content)
-                os.utime(path, (784111777, 784111777))  # Sun, 06 Nov 1994 08:49:37 GMT
-        os.mkfifo(root / "fifo")
-        return root
+        return site_in(self.folder())
 
 
 class HttpSubject(Site, OwnSubject):

@@ -316,17 +316,6 @@ def client_words(chapter, port, path):
     return ["--path", path] if chapter.transport == "unix" else ["--port", port]
 
 
-def site(folder):
-    """The folder that {root} stands for: the one that ./lab check has a server serve."""
-    from http_contract import Site
-
-    class Root(Site):
-        def folder(self):
-            return Path(folder)
-
-    return str(Root().root())
-
-
 def record(chapter, command, options=(), big=0):
     """Runs a server and three clients: A is silent, B and C say something, then A does, and all end; where a time is set
     for silence, A is silent until that is over. `big`: how many bytes B says. Returns a Run."""
@@ -334,8 +323,10 @@ def record(chapter, command, options=(), big=0):
         port = free_port(socket.SOCK_DGRAM if chapter.transport == "udp" else socket.SOCK_STREAM)
         path = f"{folder}/serv.socket"
         filled = [str(word).replace("{port}", str(port)).replace("{path}", path) for word in [*command, *options]]
-        if any("{root}" in word for word in filled):
-            root = site(folder)
+        if any("{root}" in word for word in filled):  # as ./lab check fills it
+            from http_contract import site_in
+
+            root = str(site_in(Path(folder)))
             filled = [word.replace("{root}", root) for word in filled]
         server = Traced(folder, "server", filled, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         clients, notes = [], []
