@@ -1,20 +1,22 @@
-"""Has a ladder's checks judge one program: each check in a process of its own, side by side, in bounded time.
+"""Has a ladder's checks judge one program, in processes that do nothing else: side by side, in bounded time.
 
-What such a process starts is its own down to the last descendant, and ends with it: orphans come back to it.
+What such a process starts is its own down to the last descendant, and ends with it: orphans come back to it. It goes
+on to another check when the first has passed: to begin afresh takes it longer than most checks.
 """
 
 import contextlib
 import json
 import os
 import re
-import select
 import signal
+import socket
 import subprocess
 import time
 import tomllib
 import traceback
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from select import select
 
 import network
 from check import CannotTell, Differs, Failed
@@ -62,7 +64,7 @@ class Verdict:
     said: str = ""  # the last that it printed
 
 
-# ---- one check, in a process of its own
+# ---- one check, and who judges
 
 
 def end_of(code):
@@ -153,46 +155,94 @@ def bury(pid):
         pass
 
 
-def tell_when_asked(subject, pipe):
+def tell_when_asked(subject, line):
     """Has SIGALRM end this process, which judges, with a verdict that holds what can be seen of the subject."""
 
     def tell(*_):
         verdict = Verdict("failed")
         try:
             describe(subject, verdict, None)
-            os.write(pipe, json.dumps(asdict(verdict)).encode())
+            answer(line, verdict)
         finally:
             os._exit(0)
 
     signal.signal(signal.SIGALRM, tell)
 
 
-def in_a_process(check, make_subject, number):
-    """(pid, the pipe from which its verdict comes) of a new process that judges."""
-    ours, theirs = os.pipe()
-    pid = os.fork()
-    if pid:
-        os.close(theirs)
-        return pid, ours
-    os.close(ours)
-    for how in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(how, signal.SIG_DFL)
+def answer(line, verdict):
+    line.sendall(json.dumps(asdict(verdict)).encode() + b"\n")
+
+
+def judge_what_is_asked(line, checks, make_subject):
+    """Judges the checks whose numbers come over the line, until it ends."""
     network.libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
-    network.share = number
-    try:
-        network.begin_new_numbers()
+    network.begin_new_numbers()
+    while asked := line.recv(16):
+        network.share = int(asked)
+        check = checks[network.share]
         subject = make_subject(check)
-        tell_when_asked(subject, theirs)
+        tell_when_asked(subject, line)
         verdict = judge(check, subject)
         signal.signal(signal.SIGALRM, signal.SIG_IGN)
-    except BaseException:  # our own fault, or the machine's: whoever reads it decides
-        verdict = Verdict("error", traceback.format_exc())
-    try:
         kill_all()
-        with open(theirs, "w") as pipe:
-            json.dump(asdict(verdict), pipe)
-    finally:
-        os._exit(0)
+        answer(line, verdict)
+
+
+@dataclass
+class Judge:
+    """A process that judges, and the line over which it is asked and answers."""
+
+    pid: int
+    line: socket.socket
+    raw: bytes = b""  # of its answer
+
+    @classmethod
+    def begin(cls, checks, make_subject, others):
+        """A new one; `others` are those that the same process has begun."""
+        ours, theirs = socket.socketpair()
+        if pid := os.fork():
+            theirs.close()
+            return cls(pid, ours)
+        for line in (ours, *(other.line for other in others)):
+            line.close()
+        for how in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(how, signal.SIG_DFL)
+        try:
+            judge_what_is_asked(theirs, checks, make_subject)
+        except BaseException:  # our own fault, or the machine's: whoever reads it decides
+            kill_all()
+            answer(theirs, Verdict("error", traceback.format_exc()))
+        finally:
+            os._exit(0)
+
+    def ask(self, number):
+        self.raw = b""
+        with contextlib.suppress(BrokenPipeError):  # it has died, which is heard
+            self.line.sendall(str(number).encode())
+
+    def hear(self, patience=0.0):
+        """Reads what there is of its answer, after at most `patience` seconds. Whether there is no more to come."""
+        if not select([self.line], [], [], patience)[0]:
+            return False
+        piece = b""
+        with contextlib.suppress(ConnectionResetError):  # it has died, and not heard what it was asked
+            piece = self.line.recv(1 << 20)
+        self.raw += piece
+        return not piece or piece.endswith(b"\n")
+
+    def said(self):
+        """Its answer: the fields of a Verdict, or none."""
+        try:
+            return json.loads(self.raw)
+        except ValueError:
+            return {}
+
+    def end(self):
+        """Ends it, and what it has started."""
+        self.line.close()
+        for pid in (*children(self.pid), self.pid):  # the first of a process namespace takes all the others along
+            send(pid, signal.SIGKILL)
+        bury(self.pid)
 
 
 # ---- all of them
@@ -202,15 +252,19 @@ def too_many(pids):
     return len(pids) > DEAD or len(pids) > CROWD and sum(map(runs, pids)) > CROWD
 
 
+def waiting_in(pid):
+    """Seconds for which a process and its descendants wanted a core that others had, so far."""
+    return sum(map(waited_for_a_core, tree(pid)))
+
+
 @dataclass
 class Job:
     check: object
-    pid: int
-    pipe: int
+    judge: Judge
     begin: float
     limit: float
     contended: float  # of the machine, at its beginning
-    raw: bytes = b""
+    waited: float = 0.0  # of who judges: for earlier checks
 
 
 class Climb:
@@ -225,6 +279,7 @@ class Climb:
         self.told = told  # is called with each verdict as it comes
         self.verdicts = {}
         self.jobs = []
+        self.free = []  # who has judged, and can go on
 
     def terms_of(self, check):
         return self.terms.get(check.id, self.terms["default"])
@@ -240,8 +295,9 @@ class Climb:
                 if self.jobs:
                     self.collect()
         finally:
-            if self.jobs:
-                kill_all()
+            for each in self.free:
+                each.end()
+            kill_all()
         return {check.id: self.verdicts[check.id] for check in self.checks}
 
     def settled(self, check):
@@ -265,9 +321,10 @@ class Climb:
             if self.may_start(check):
                 waiting.remove(check)
                 limit = self.terms_of(check).seconds * self.factor
-                number = self.checks.index(check)
-                pid, pipe = in_a_process(check, self.make_subject, number)
-                self.jobs.append(Job(check, pid, pipe, time.monotonic(), limit, contended()))
+                others = [job.judge for job in self.jobs]
+                judge = self.free.pop() if self.free else Judge.begin(self.checks, self.make_subject, others)
+                self.jobs.append(Job(check, judge, time.monotonic(), limit, contended(), waiting_in(judge.pid)))
+                judge.ask(self.checks.index(check))
 
     def height(self, check):
         """How many checks stand above it, one on the other: what takes longest begins first."""
@@ -275,15 +332,11 @@ class Climb:
 
     def collect(self):
         """Waits for news of a job, and takes it."""
-        ready, _, _ = select.select([job.pipe for job in self.jobs], [], [], 0.1)
+        select([job.judge.line for job in self.jobs], [], [], 0.1)
         for job in list(self.jobs):
-            if job.pipe in ready:
-                piece = os.read(job.pipe, 1 << 20)
-                job.raw += piece
-                if not piece:
-                    self.finish(job)
-                    continue
-            if reason := self.too_much(job):
+            if job.judge.hear():
+                self.finish(job)
+            elif reason := self.too_much(job):
                 self.cut_off(job, *reason)
 
     def too_much(self, job):
@@ -292,7 +345,7 @@ class Climb:
             waited = time.monotonic() - job.begin - job.limit
             for_a_core = f", and {waited:.0f} s more that it waited for a core" if waited > 1 else ""
             return f"no verdict after {job.limit:g} s, which is all the time this check has{for_a_core}", {}
-        pids = tree(job.pid)
+        pids = tree(job.judge.pid)
         if too_many(pids) and not self.by_design(job):
             return f"it made {len(pids) - 1} processes: they were ended", {"processes": len(pids) - 1}
         if (held := resident(pids, shared=False)) > MEMORY:
@@ -305,49 +358,41 @@ class Climb:
         over = time.monotonic() - job.begin - job.limit
         if over <= 0:
             return False
-        waited = max(sum(map(waited_for_a_core, tree(job.pid))), contended() - job.contended)
+        waited = max(waiting_in(job.judge.pid) - job.waited, contended() - job.contended)
         return over > excused(job.limit, waited)
 
     def by_design(self, job):
         return job.check.id in ("thousand", "ten-thousand")  # a process for each of a thousand clients is a way to do it
 
     def finish(self, job):
-        try:
-            verdict = Verdict(**json.loads(job.raw))
-        except ValueError:
-            verdict = Verdict("error", "the process that judged has died")
-        self.remove(job)
-        self.conclude(job.check, verdict)
+        said = job.judge.said()
+        self.jobs.remove(job)
+        if said.get("status") == "passed":
+            self.free.append(job.judge)
+        else:
+            self.end(job.judge)
+        self.conclude(job.check, Verdict(**said) if said else Verdict("error", "the process that judged has died"))
 
     def cut_off(self, job, message, facts):
         verdict = Verdict("failed", message, round(time.monotonic() - job.begin, 3), time.time(),
                           **({"facts": facts} if facts else self.last_words(job)))
-        self.remove(job)
+        self.jobs.remove(job)
+        self.end(job.judge)
         self.conclude(job.check, verdict)
 
     def last_words(self, job):
         """{field of its verdict: what the process that judges can tell of its subject}, if it still can."""
-        send(job.pid, signal.SIGALRM)
+        send(job.judge.pid, signal.SIGALRM)
         end = time.monotonic() + LAST_WORDS
-        while select.select([job.pipe], [], [], max(0.0, end - time.monotonic()))[0]:
-            piece = os.read(job.pipe, 1 << 20)
-            job.raw += piece
-            if not piece:
-                break
-        try:
-            found = json.loads(job.raw)
-        except ValueError:
-            return {}
-        return {field: found[field] for field in ("steps", "state", "facts", "said")}
+        while not job.judge.hear(left := max(0.0, end - time.monotonic())) and left:
+            pass
+        found = job.judge.said()
+        return {field: found[field] for field in ("steps", "state", "facts", "said") if found}
 
-    def remove(self, job):
-        """Ends the job, and whatever was left to us by jobs that have ended."""
-        os.close(job.pipe)
-        self.jobs.remove(job)
-        for pid in (*children(job.pid), job.pid):  # the first of a process namespace takes all the others along
-            send(pid, signal.SIGKILL)
-        bury(job.pid)
-        kill_all(spare=[other.pid for other in self.jobs])
+    def end(self, judge):
+        """Ends who judges, and whatever was left to us by those who have ended."""
+        judge.end()
+        kill_all(spare=[other.pid for other in (*self.free, *(job.judge for job in self.jobs))])
 
     def conclude(self, check, verdict):
         self.verdicts[check.id] = verdict

@@ -337,14 +337,17 @@ def test_the_time_that_a_check_waits_for_a_core_does_not_count(waited, contended
     monkeypatch.setattr(examine, "waited_for_a_core", lambda pid: waited)
     monkeypatch.setattr(examine, "contended", lambda: 100.0 + contended)
     monkeypatch.setattr(examine, "tree", lambda pid: [pid])
-    job = examine.Job(None, 0, 0, time.monotonic() - 1.0 - over, 1.0, 100.0)
+    judge = examine.Judge(0, None)
+    job = examine.Job(None, judge, time.monotonic() - 1.0 - over, 1.0, 100.0)
     assert examine.Climb([], None, {}).late(job) == late
+    before = examine.Job(None, judge, time.monotonic() - 1.0 - abs(over), 1.0, 105.0, waited=5.0)
+    assert examine.Climb([], None, {}).late(before), "what was waited for in earlier checks counts for none"
 
 
 def test_a_check_that_waits_for_no_core_has_its_time_and_no_more(monkeypatch):
     monkeypatch.setattr(examine, "contended", lambda: 100.0)
     monkeypatch.setattr(examine, "tree", lambda pid: [])
-    job = examine.Job(None, 0, 0, time.monotonic() - 1.1, 1.0, 100.0)
+    job = examine.Job(None, examine.Judge(0, None), time.monotonic() - 1.1, 1.0, 100.0)
     assert examine.Climb([], None, {}).late(job)
 
 
@@ -373,6 +376,59 @@ def test_who_judges_and_does_not_hear_is_cut_off_all_the_same(monkeypatch):
                           {"default": examine.Terms(seconds=1)})
     verdict = climb.run()["deaf"]
     assert (verdict.status, verdict.steps, verdict.state) == ("failed", [], [])
+
+
+def climbed(*judges):
+    """{name: Verdict} of checks that these functions are, judged one after another."""
+    checks = [Check(judge.__name__, "It holds", judge) for judge in judges]
+    return examine.Climb(checks, lambda check: Subject([], set()), {"default": examine.Terms()}).run()
+
+
+def test_who_judges_goes_on_after_a_pass_and_after_nothing_else():
+    judged = []
+
+    def passes(subject):
+        judged.append("passes")
+
+    def fails(subject):
+        judged.append("fails")
+        raise Failed(" ".join(judged))
+
+    def fails_too(subject):
+        raise Failed(" ".join(judged) or "nothing")
+
+    verdicts = climbed(passes, fails, fails_too)
+    assert verdicts["passes"].status == "passed"
+    assert (verdicts["fails"].message, verdicts["fails_too"].message) == ("passes fails", "nothing")
+
+
+def test_what_a_check_leaves_behind_is_gone_before_the_next_one(tmp_path):
+    def leaves_one(subject):
+        subprocess.run(["sh", "-c", f"setsid sleep 1000 & echo $! > {tmp_path}/pid"], check=True)
+
+    def looks(subject):
+        pid = int((tmp_path / "pid").read_text())
+        raise Failed("alive" if os.path.exists(f"/proc/{pid}") else "gone")
+
+    verdicts = climbed(leaves_one, looks)
+    assert (verdicts["leaves_one"].status, verdicts["looks"].message) == ("passed", "gone")
+
+
+def test_that_who_judges_dies_is_our_own_fault():
+    def dies(subject):
+        os._exit(1)
+
+    verdict = climbed(dies)["dies"]
+    assert (verdict.status, verdict.message) == ("error", "the process that judged has died")
+
+
+def test_who_has_died_meanwhile_gives_no_answer():
+    judge = examine.Judge.begin([], lambda check: None, [])
+    os.kill(judge.pid, signal.SIGKILL)
+    os.waitid(os.P_PID, judge.pid, os.WEXITED | os.WNOWAIT)
+    judge.ask(0)
+    assert judge.hear(8.0) and judge.said() == {}
+    judge.end()
 
 
 def test_the_machine_counts_for_how_long_somebody_wants_a_core(tmp_path):
