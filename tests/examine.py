@@ -31,6 +31,7 @@ DEAD = 4000  # and with those that have ended, and that nobody has waited for
 MEMORY = 2 << 30  # bytes that the processes of one check may hold together
 ENDING = 0.5  # seconds that the end of a process may come after that of its connections
 LAST_WORDS = 2.0  # seconds in which who judges may yet say what it sees, when its time is up
+WAITS = 0.5  # seconds after which who judges is taken to wait for its subject
 NEAR = 64  # bytes before and behind the first that differs, which a report may show
 
 
@@ -314,9 +315,14 @@ class Climb:
         beside = any(self.terms_of(job.check).apart for job in self.jobs)
         return needs_met and not beside and not (alone and self.jobs)
 
+    def enough(self):
+        """Whether no more are to be judged now: who has been at it for long waits for something, and takes no core."""
+        young = sum(job.begin > time.monotonic() - WAITS for job in self.jobs)
+        return len(self.jobs) >= self.side_by_side or young >= max(1, self.side_by_side // 2)
+
     def start_some(self, waiting):
         for check in sorted(waiting, key=lambda each: (self.terms_of(each).apart, -self.height(each))):
-            if len(self.jobs) >= self.side_by_side:
+            if self.enough():
                 return
             if self.may_start(check):
                 waiting.remove(check)

@@ -378,6 +378,14 @@ def test_who_judges_and_does_not_hear_is_cut_off_all_the_same(monkeypatch):
     assert (verdict.status, verdict.steps, verdict.state) == ("failed", [], [])
 
 
+@pytest.mark.parametrize("young, old, enough", [(1, 0, False), (2, 0, True), (1, 2, False), (0, 3, False), (0, 4, True)])
+def test_half_as_many_compute_as_may_wait(young, old, enough):
+    climb = examine.Climb([], None, {}, side_by_side=4)
+    now = time.monotonic()
+    climb.jobs = [examine.Job(None, None, begin, 1.0, 0.0) for begin in [now] * young + [now - 2 * examine.WAITS] * old]
+    assert climb.enough() == enough
+
+
 def climbed(*judges):
     """{name: Verdict} of checks that these functions are, judged one after another."""
     checks = [Check(judge.__name__, "It holds", judge) for judge in judges]
