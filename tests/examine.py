@@ -1,7 +1,7 @@
 """Has a ladder's checks judge one program, in processes that do nothing else: side by side, in bounded time.
 
-What such a process starts is its own down to the last descendant, and ends with it: orphans come back to it. It goes
-on to another check when the first has passed: to begin afresh takes it longer than most checks.
+What such a process starts is its own down to the last descendant, and is ended when the check is: orphans come back to
+it. It goes on to another check after one that passed, for to begin costs more of a core than most checks.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ DEAD = 4000  # and with those that have ended, and that nobody has waited for
 MEMORY = 2 << 30  # bytes that the processes of one check may hold together
 ENDING = 0.5  # seconds that the end of a process may come after that of its connections
 LAST_WORDS = 2.0  # seconds in which who judges may yet say what it sees, when its time is up
-WAITS = 0.5  # seconds after which who judges is taken to wait for its subject
+WAITS = 0.5  # seconds after which a check is taken to wait for its subject
 NEAR = 64  # bytes before and behind the first that differs, which a report may show
 
 
@@ -136,17 +136,18 @@ def judge(check, subject):
 def kill_all(spare=()):
     """Ends all descendants of ours but the children to be spared, however fast they multiply: they are stopped first,
     so that none can make another."""
-    for how in (signal.SIGSTOP, signal.SIGKILL):
-        seen = set()
-        for _ in range(200):
-            left = {pid for child in set(children(os.getpid())) - set(spare) for pid in tree(child)}
-            if left == seen:
-                break
-            for pid in left:
-                send(pid, how)
-            seen = left
-    for child in set(children(os.getpid())) - set(spare):
-        bury(child)
+    while ours := set(children(os.getpid())) - set(spare):
+        for how in (signal.SIGSTOP, signal.SIGKILL):
+            seen = set()
+            for _ in range(200):
+                left = {pid for child in set(children(os.getpid())) - set(spare) for pid in tree(child)}
+                if left == seen:
+                    break
+                for pid in left:
+                    send(pid, how)
+                seen = left
+        for child in ours:  # whose own children come to us
+            bury(child)
 
 
 def bury(pid):
@@ -180,13 +181,17 @@ def judge_what_is_asked(line, checks, make_subject):
     network.begin_new_numbers()
     while asked := line.recv(16):
         network.share = int(asked)
-        check = checks[network.share]
-        subject = make_subject(check)
-        tell_when_asked(subject, line)
-        verdict = judge(check, subject)
-        signal.signal(signal.SIGALRM, signal.SIG_IGN)
-        kill_all()
-        answer(line, verdict)
+        answer(line, judge_and_end(checks[network.share], make_subject, line))
+
+
+def judge_and_end(check, make_subject, line):
+    """What `check` says; nothing of what it started is left."""
+    subject = make_subject(check)
+    tell_when_asked(subject, line)
+    verdict = judge(check, subject)
+    signal.signal(signal.SIGALRM, signal.SIG_IGN)
+    kill_all()
+    return verdict
 
 
 @dataclass
@@ -198,14 +203,13 @@ class Judge:
     raw: bytes = b""  # of its answer
 
     @classmethod
-    def begin(cls, checks, make_subject, others):
-        """A new one; `others` are those that the same process has begun."""
+    def begin(cls, checks, make_subject):
+        """A new one. It ends when it is told so, or when who has begun it ends."""
         ours, theirs = socket.socketpair()
         if pid := os.fork():
             theirs.close()
             return cls(pid, ours)
-        for line in (ours, *(other.line for other in others)):
-            line.close()
+        ours.close()  # those of others are open here too: who began last hears first that there is no one left to ask
         for how in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(how, signal.SIG_DFL)
         try:
@@ -296,8 +300,6 @@ class Climb:
                 if self.jobs:
                     self.collect()
         finally:
-            for each in self.free:
-                each.end()
             kill_all()
         return {check.id: self.verdicts[check.id] for check in self.checks}
 
@@ -316,8 +318,8 @@ class Climb:
         return needs_met and not beside and not (alone and self.jobs)
 
     def enough(self):
-        """Whether no more are to be judged now: who has been at it for long waits for something, and takes no core."""
-        young = sum(job.begin > time.monotonic() - WAITS for job in self.jobs)
+        """Whether no more are to be judged now: a check that takes long is taken to wait, and leaves the cores to others."""
+        young = sum(job.begin > time.monotonic() - WAITS * self.factor for job in self.jobs)
         return len(self.jobs) >= self.side_by_side or young >= max(1, self.side_by_side // 2)
 
     def start_some(self, waiting):
@@ -327,8 +329,7 @@ class Climb:
             if self.may_start(check):
                 waiting.remove(check)
                 limit = self.terms_of(check).seconds * self.factor
-                others = [job.judge for job in self.jobs]
-                judge = self.free.pop() if self.free else Judge.begin(self.checks, self.make_subject, others)
+                judge = self.free.pop() if self.free else Judge.begin(self.checks, self.make_subject)
                 self.jobs.append(Job(check, judge, time.monotonic(), limit, contended(), waiting_in(judge.pid)))
                 judge.ask(self.checks.index(check))
 
@@ -390,7 +391,7 @@ class Climb:
         """{field of its verdict: what the process that judges can tell of its subject}, if it still can."""
         send(job.judge.pid, signal.SIGALRM)
         end = time.monotonic() + LAST_WORDS
-        while not job.judge.hear(left := max(0.0, end - time.monotonic())) and left:
+        while (left := end - time.monotonic()) > 0 and not job.judge.hear(left):
             pass
         found = job.judge.said()
         return {field: found[field] for field in ("steps", "state", "facts", "said") if found}

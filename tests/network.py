@@ -78,10 +78,11 @@ def renew():
             become_own_user()
             unshare(CLONE_NEWNET)
         bring_up_loopback()
-        allowed = True
     except OSError:
-        allowed = False
-    return allowed
+        allowed = bool(allowed)  # what was granted once may be again
+        return False
+    allowed = True
+    return True
 
 
 def granted():

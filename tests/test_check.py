@@ -24,9 +24,9 @@ import styles
 import telling
 from chapters import ROOT, find
 from check import Check, Failed
-from listening import listening
+from listening import listening, runs
 from peer import Peer
-from process import Process, contended, members, wait_until
+from process import Process, contended, members, send, wait_until
 from subject import Subject
 from wild import LISTENS, WILD
 
@@ -358,7 +358,8 @@ def test_of_a_check_that_is_cut_off_it_is_told_how_far_it_came():
         time.sleep(1000)
 
     check = Check("slow", "It ends", judge)
-    climb = examine.Climb([check], lambda check: Subject([], set()), {"default": examine.Terms(seconds=2)})
+    before = Check("before", "It holds", lambda subject: subject.clears(Process(["true"])))
+    climb = examine.Climb([before, check], lambda check: Subject([], set()), {"default": examine.Terms(seconds=2)})
     verdict = climb.run()["slow"]
     assert verdict.status == "failed" and verdict.message.startswith("no verdict after 2 s")
     assert verdict.steps == [["the server", "is started: sh -c echo last >&2; exec sleep 1000", ""]]
@@ -412,7 +413,8 @@ def test_who_judges_goes_on_after_a_pass_and_after_nothing_else():
 
 def test_what_a_check_leaves_behind_is_gone_before_the_next_one(tmp_path):
     def leaves_one(subject):
-        subprocess.run(["sh", "-c", f"setsid sleep 1000 & echo $! > {tmp_path}/pid"], check=True)
+        subprocess.run(["sh", "-c", f"setsid sh -c 'sleep 1000 & echo $! > {tmp_path}/pid; wait' & "
+                        f"until [ -s {tmp_path}/pid ]; do :; done"], check=True)
 
     def looks(subject):
         pid = int((tmp_path / "pid").read_text())
@@ -431,12 +433,37 @@ def test_that_who_judges_dies_is_our_own_fault():
 
 
 def test_who_has_died_meanwhile_gives_no_answer():
-    judge = examine.Judge.begin([], lambda check: None, [])
+    judge = examine.Judge.begin([Check("passes", "It holds", lambda subject: None)], lambda check: Subject([], set()))
+    judge.ask(0)
+    assert judge.hear(8.0) and judge.said()["status"] == "passed"
     os.kill(judge.pid, signal.SIGKILL)
     os.waitid(os.P_PID, judge.pid, os.WEXITED | os.WNOWAIT)
     judge.ask(0)
     assert judge.hear(8.0) and judge.said() == {}
     judge.end()
+
+
+def test_who_judges_ends_with_who_asks():
+    ours, theirs = os.pipe()
+    asks = os.fork()
+    if not asks:
+        try:
+            judges = [examine.Judge.begin([], None) for _ in range(3)]
+            os.write(theirs, " ".join(str(judge.pid) for judge in judges).encode())
+            signal.pause()
+        finally:
+            os._exit(1)
+    os.close(theirs)
+    with open(ours) as pipe:
+        pids = [int(word) for word in os.read(pipe.fileno(), 100).split()]
+    assert pids and all(map(runs, pids))
+    os.kill(asks, signal.SIGKILL)
+    os.waitpid(asks, 0)
+    try:
+        wait_until(lambda: not any(map(runs, pids)), 8.0, "nobody is left to ask them, and they wait on")
+    finally:
+        for pid in pids:
+            send(pid, signal.SIGKILL)
 
 
 def test_the_machine_counts_for_how_long_somebody_wants_a_core(tmp_path):
