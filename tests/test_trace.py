@@ -354,6 +354,20 @@ def test_a_bad_command_line_is_refused(words, complaint):
 # ---- real runs
 
 
+def test_a_call_is_waited_for_in_one_line_and_in_two(tmp_path, monkeypatch):
+    strace = tmp_path / "strace"
+    strace.write_text("""#!/bin/sh
+while [ "$1" != -o ]; do shift; done
+printf '%s\\n' '10 100.1 listen(3<TCP:[127.0.0.1:9]>, 4096 <unfinished ...>' '11 100.2 rseq(0x7f, 0x20, 0, 0x53) = 0 <0.1>' \\
+    '10 100.3 <... listen resumed>) = 0 <0.2>' '10 100.4 accept(3<TCP:[127.0.0.1:9]>, <unfinished ...>' > "$2"
+""")
+    strace.chmod(0o700)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    server = trace.Traced(tmp_path, "server", ["true"])
+    assert server.wait_for(r"listen\(.* = 0") and server.wait_for(r"rseq\(.* = 0")
+    assert not server.wait_for(r"accept\(.* = [0-9]")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11", "12"])
 def test_a_real_run(name, plain):

@@ -263,11 +263,14 @@ class Traced:
                                       **rest)
 
     def wait_for(self, pattern, patience=LONG):
-        """Whether the trace comes to hold `pattern`."""
-        deadline = time.monotonic() + patience
+        """Whether the trace comes to hold a call like `pattern`, be it in two lines: strace does that where the call of
+        another thread comes between."""
+        deadline, size = time.monotonic() + patience, 0
         while time.monotonic() < deadline:
             ended = self.popen.poll() is not None  # before the look: what it wrote last is seen
-            if self.file.exists() and re.search(pattern, self.file.read_text(errors="replace")):
+            before, size = size, self.file.stat().st_size if self.file.exists() else 0
+            if size > before and any(re.match(pattern, f"{call}({words}) = {result}")
+                                     for *_, call, words, result in read_calls(self.file)):
                 return True
             if ended:
                 return False
@@ -364,7 +367,7 @@ def converse(chapter, port, path, folder, clients, notes, big, is_timed):
         start(name)
         say(clients[-1], words)
     if is_timed:
-        clients[0].wait_for(r"\+\+\+ exited")
+        clients[0].wait_for(r"ends\(")
     for client, words in zip(list(clients), (b"me too\n", b"", b"")):
         with contextlib.suppress(BrokenPipeError):  # it was told to go: it was idle for too long
             client.popen.stdin.write(words)
