@@ -631,12 +631,16 @@ def owed_at_stop(subject):
         expect_exit_0(server)
 
 
+PACE = 0.001  # seconds between what a client sends that goes on sending: it need not fill a core
+
+
 @check("sends-on-at-stop", "A client that goes on sending while the server stops gets what it is owed, then the end of "
        "file, and no reset instead", needs="exits-0", capability="graceful")
 def sends_on_at_stop(subject):
     server = subject.start()
     peer = subject.connect(server, small_buffers=True)
     sent, read = owed(server, peer)
+    over = threading.Event()
 
     def send_on(sent):
         """Until the server's end of file is here, read or not: nobody reads on without end."""
@@ -645,6 +649,7 @@ def sends_on_at_stop(subject):
         with contextlib.suppress(OSError):
             while waiter.poll()[0][1] == select.POLLOUT:
                 sent += peer.socket.send(FLOOD[sent % 26:][:4096])
+                over.wait(PACE)
 
     thread = threading.Thread(target=send_on, args=(sent,))
     thread.start()
@@ -653,6 +658,7 @@ def sends_on_at_stop(subject):
         expect_what_is_owed(peer.receive_to_end(), read)
         expect_exit_0(server)
     finally:
+        over.set()
         with contextlib.suppress(OSError):
             peer.socket.shutdown(socket.SHUT_RDWR)
         thread.join()
