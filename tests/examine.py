@@ -22,7 +22,7 @@ import network
 from check import CannotTell, Differs, Failed
 from journal import journal
 from listening import children, runs, tree
-from process import contended, excused, resident, send, waited_for_a_core
+from process import all_threads_are, contended, excused, resident, send, waited_for_a_core
 
 TERMS = Path(__file__).with_name("points.toml")
 PR_SET_CHILD_SUBREAPER = 36
@@ -31,7 +31,7 @@ DEAD = 4000  # and with those that have ended, and that nobody has waited for
 MEMORY = 2 << 30  # bytes that the processes of one check may hold together
 ENDING = 0.5  # seconds that the end of a process may come after that of its connections
 LAST_WORDS = 2.0  # seconds in which who judges may yet say what it sees, when its time is up
-WAITS = 0.5  # seconds after which a check is taken to wait for its subject
+YOUNG = 0.5  # seconds after which a check is taken to wait for its subject
 NEAR = 64  # bytes before and behind the first that differs, which a report may show
 
 
@@ -42,6 +42,8 @@ class Terms:
     seconds: int = 15
     apart: bool = False
     full: bool = False
+    takes: float = 0.05
+    waits: bool = False
 
 
 def terms():
@@ -178,6 +180,7 @@ def answer(line, verdict):
 def judge_what_is_asked(line, checks, make_subject):
     """Judges the checks whose numbers come over the line, until it ends."""
     network.libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
+    network.libc.prctl(network.PR_SET_PDEATHSIG, signal.SIGKILL)  # when who asks ends; the kernel drops it with a new user
     network.begin_new_numbers()
     while asked := line.recv(16):
         network.share = int(asked)
@@ -209,7 +212,7 @@ class Judge:
         if pid := os.fork():
             theirs.close()
             return cls(pid, ours)
-        ours.close()  # those of others are open here too: who began last hears first that there is no one left to ask
+        ours.close()  # those of others are open here too: who began last hears first that nobody is left who asks
         for how in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(how, signal.SIG_DFL)
         try:
@@ -273,16 +276,18 @@ class Job:
 
 
 class Climb:
-    """The checks of a ladder, each when what it needs has passed. `factor` stretches all time limits."""
+    """The checks of a ladder, each of them skipped if what it needs failed. `factor` stretches all time limits."""
 
     def __init__(self, checks, make_subject, terms, factor=1.0, side_by_side=1, told=lambda id, verdict: None):
         self.checks = list(checks)
+        self.by_id = {check.id: check for check in self.checks}
         self.make_subject = make_subject
         self.terms = terms
         self.factor = factor
         self.side_by_side = side_by_side
         self.told = told  # is called with each verdict as it comes
         self.verdicts = {}
+        self.early = {}  # {id: Verdict} that came before that of what the check needs
         self.jobs = []
         self.free = []  # who has judged, and can go on
 
@@ -295,52 +300,70 @@ class Climb:
         waiting = list(self.checks)
         try:
             while waiting or self.jobs:
-                waiting = [check for check in waiting if not self.settled(check)]
-                self.start_some(waiting)
+                waiting = [check for check in waiting if check.id not in self.verdicts]
+                more = self.start_one(waiting)
                 if self.jobs:
-                    self.collect()
+                    self.collect(0.0 if more else 0.1)
         finally:
             kill_all()
+            for judge in (*self.free, *(job.judge for job in self.jobs)):
+                judge.line.close()
         return {check.id: self.verdicts[check.id] for check in self.checks}
 
-    def settled(self, check):
-        """Whether a check needs not be run, since what it needs did not pass."""
-        needed = self.verdicts.get(check.needs)
-        if needed and needed.status in ("failed", "skipped"):
-            self.conclude(check, Verdict("skipped", f"needs {check.needs}"))
-            return True
-        return False
+    def begins_after(self, check):
+        """The check that must be decided first, or none. Who waits begins beside what it needs, if that waits too."""
+        needed = self.by_id.get(check.needs)
+        beside = self.side_by_side > 1 and needed and self.terms_of(check).waits and self.terms_of(needed).waits
+        return self.begins_after(needed) if beside else needed
 
     def may_start(self, check):
-        needs_met = check.needs not in {c.id for c in self.checks} or check.needs in self.verdicts
-        alone = self.terms_of(check).apart
-        beside = any(self.terms_of(job.check).apart for job in self.jobs)
-        return needs_met and not beside and not (alone and self.jobs)
+        first = self.begins_after(check)
+        if first and first.id not in self.verdicts or any(self.terms_of(job.check).apart for job in self.jobs):
+            return False
+        return not self.terms_of(check).apart or all(map(self.at_rest, self.jobs))
+
+    def at_rest(self, job):
+        """Whether a job waits now, and will for a while."""
+        with contextlib.suppress(OSError):  # a process has just ended
+            return (self.terms_of(job.check).waits and not self.young(job)
+                    and all(all_threads_are("SZX", pid) for pid in tree(job.judge.pid)))
+        return False
+
+    def young(self, job):
+        return job.begin > time.monotonic() - YOUNG * self.factor
 
     def enough(self):
         """Whether no more are to be judged now: a check that takes long is taken to wait, and leaves the cores to others."""
-        young = sum(job.begin > time.monotonic() - WAITS * self.factor for job in self.jobs)
-        return len(self.jobs) >= self.side_by_side or young >= max(1, self.side_by_side // 2)
+        busy = sum(self.young(job) and not self.terms_of(job.check).waits for job in self.jobs)
+        return len(self.jobs) >= self.side_by_side or busy >= max(1, self.side_by_side // 3)
 
-    def start_some(self, waiting):
-        for check in sorted(waiting, key=lambda each: (self.terms_of(each).apart, -self.height(each))):
-            if self.enough():
-                return
-            if self.may_start(check):
-                waiting.remove(check)
-                limit = self.terms_of(check).seconds * self.factor
-                judge = self.free.pop() if self.free else Judge.begin(self.checks, self.make_subject)
-                self.jobs.append(Job(check, judge, time.monotonic(), limit, contended(), waiting_in(judge.pid)))
-                judge.ask(self.checks.index(check))
+    def start_one(self, waiting):
+        """Starts the next check, if one may start. Whether one did."""
+        if self.enough() or not (ready := list(filter(self.may_start, waiting))):
+            return False
+        check = min(ready, key=self.turn)
+        waiting.remove(check)
+        limit = self.terms_of(check).seconds * self.factor
+        judge = self.free.pop() if self.free else Judge.begin(self.checks, self.make_subject)
+        self.jobs.append(Job(check, judge, time.monotonic(), limit, contended(), waiting_in(judge.pid)))
+        judge.ask(self.checks.index(check))
+        return True
 
-    def height(self, check):
-        """How many checks stand above it, one on the other: what takes longest begins first."""
-        return max((1 + self.height(each) for each in self.checks if each.needs == check.id), default=0)
+    def turn(self, check):
+        """What must begin early comes first, and last what wants to be alone."""
+        return self.terms_of(check).apart, -self.ahead(check)
 
-    def collect(self):
-        """Waits for news of a job, and takes it."""
-        select([job.judge.line for job in self.jobs], [], [], 0.1)
+    def ahead(self, check):
+        """About how many seconds it takes until all that stands on a check is judged, it and one above the other."""
+        above = (self.ahead(each) for each in self.checks if each.needs == check.id)
+        return self.terms_of(check).takes + max(above, default=0.0)
+
+    def collect(self, patience):
+        """Waits for news of a job, at most `patience` seconds, and takes it."""
+        select([job.judge.line for job in self.jobs], [], [], patience)
         for job in list(self.jobs):
+            if job not in self.jobs:  # what it needs has failed just now
+                continue
             if job.judge.hear():
                 self.finish(job)
             elif reason := self.too_much(job):
@@ -402,5 +425,23 @@ class Climb:
         kill_all(spare=[other.pid for other in (*self.free, *(job.judge for job in self.jobs))])
 
     def conclude(self, check, verdict):
+        """Counts a verdict, or keeps it until what the check needs is decided; if that fails, it is as if this one had
+        never begun, whatever came of it."""
+        if check.needs in self.by_id and check.needs not in self.verdicts:
+            self.early[check.id] = verdict
+            return
         self.verdicts[check.id] = verdict
         self.told(check.id, verdict)
+        for above in (each for each in self.checks if each.needs == check.id):
+            if verdict.status in ("failed", "skipped"):
+                self.skip(above)
+            elif above.id in self.early:
+                self.conclude(above, self.early.pop(above.id))
+
+    def skip(self, check):
+        """Concludes that a check need not be run, whether it runs or not, since what it needs did not pass."""
+        for job in [job for job in self.jobs if job.check is check]:
+            self.jobs.remove(job)
+            self.end(job.judge)
+        self.early.pop(check.id, None)
+        self.conclude(check, Verdict("skipped", f"needs {check.needs}"))

@@ -23,8 +23,8 @@ import examine
 import styles
 import telling
 from chapters import ROOT, find
-from check import Check, Failed
-from listening import listening, runs
+from check import CannotTell, Check, Failed
+from listening import listening, runs, tree
 from peer import Peer
 from process import Process, contended, members, send, wait_until
 from subject import Subject
@@ -379,12 +379,105 @@ def test_who_judges_and_does_not_hear_is_cut_off_all_the_same(monkeypatch):
     assert (verdict.status, verdict.steps, verdict.state) == ("failed", [], [])
 
 
-@pytest.mark.parametrize("young, old, enough", [(1, 0, False), (2, 0, True), (1, 2, False), (0, 3, False), (0, 4, True)])
-def test_half_as_many_compute_as_may_wait(young, old, enough):
-    climb = examine.Climb([], None, {}, side_by_side=4)
-    now = time.monotonic()
-    climb.jobs = [examine.Job(None, None, begin, 1.0, 0.0) for begin in [now] * young + [now - 2 * examine.WAITS] * old]
+@pytest.mark.parametrize("waits, young, old, enough", [
+    (False, 1, 0, False), (False, 2, 0, True), (False, 1, 4, False), (False, 0, 5, False), (False, 0, 6, True),
+    (True, 5, 0, False), (True, 6, 0, True),
+])
+def test_a_third_as_many_compute_as_may_wait(waits, young, old, enough):
+    climb = examine.Climb([], None, {"default": examine.Terms(waits=waits)}, side_by_side=6)
+    now, check = time.monotonic(), Check("any", "It holds", None)
+    climb.jobs = [examine.Job(check, None, begin, 1.0, 0.0) for begin in [now] * young + [now - 2 * examine.YOUNG] * old]
     assert climb.enough() == enough
+
+
+@pytest.mark.parametrize("first", ["passed", "failed", "cannot-tell", "error"])
+def test_who_waits_begins_beside_what_it_needs_and_counts_unless_that_fails(first, tmp_path):
+    beside, sleeps = tmp_path / "beside", tmp_path / "sleeps"
+    raised = {"failed": Failed, "cannot-tell": CannotTell, "error": ValueError}
+
+    def waits(subject):
+        wait_until(lambda: beside.exists() and (first != "failed" or sleeps.exists()), 8.0, "nothing is beside it")
+        if first in raised:
+            raise raised[first]("so it is")
+
+    def waits_too(subject):
+        beside.touch()
+
+    def waits_on(subject):
+        if first == "failed":
+            subject.clears(Process(["sleep", "1000"]))
+            sleeps.touch()
+            time.sleep(1000)
+        raise Failed("what it has seen")
+
+    checks = [Check("low", "It holds", lambda subject: None), Check("waits", "It holds", waits, needs="low"),
+              Check("too", "It holds", waits_too, needs="waits"), Check("on", "It holds", waits_on, needs="too")]
+    terms = {"default": examine.Terms(waits=True, seconds=8), "low": examine.Terms()}
+    told = []
+
+    def tell(id, verdict):
+        told.append(id)
+        running = [Path(f"/proc/{pid}/comm").read_text() for pid in tree(os.getpid()) if runs(pid)]
+        assert id != "on" or "sleep\n" not in running, "who is skipped is ended"
+
+    verdicts = examine.Climb(checks, lambda check: Subject([], set()), terms, side_by_side=12, told=tell).run()
+    after = ["skipped", "skipped"] if first == "failed" else ["passed", "failed"]
+    assert [verdict.status for verdict in verdicts.values()] == ["passed", first, *after]
+    assert told == ["low", "waits", "too", "on"]
+    assert verdicts["on"].message == ("needs too" if first == "failed" else "what it has seen")
+
+
+def test_where_there_is_one_place_for_all_nothing_begins_beside_what_it_needs(tmp_path):
+    def fails(subject):
+        raise Failed("so it is")
+
+    def comes_after(subject):
+        (tmp_path / "began").touch()
+
+    checks = [Check("too", "It holds", comes_after, needs="waits"), Check("waits", "It holds", fails)]
+    terms = {"waits": examine.Terms(waits=True, apart=True), "default": examine.Terms(waits=True)}  # so that it comes last
+    climb = examine.Climb(checks, lambda check: Subject([], set()), terms)
+    assert {id: verdict.status for id, verdict in climb.run().items()} == {"too": "skipped", "waits": "failed"}
+    assert not (tmp_path / "began").exists()
+
+
+def test_who_waits_does_not_begin_before_what_it_needs_has_passed_if_that_does_not_wait(tmp_path):
+    def slow(subject):
+        time.sleep(0.2)
+        (tmp_path / "over").touch()
+
+    def waits(subject):
+        if not (tmp_path / "over").exists():
+            raise Failed("it began beside it")
+
+    checks = [Check("slow", "It holds", slow), Check("waits", "It holds", waits, needs="slow")]
+    climb = examine.Climb(checks, lambda check: Subject([], set()),
+                          {"default": examine.Terms(), "waits": examine.Terms(waits=True)}, side_by_side=8)
+    assert [verdict.status for verdict in climb.run().values()] == ["passed"] * 2
+
+
+@pytest.mark.parametrize("waits, age, busy, may", [
+    (True, 9.0, False, True), (True, 0.0, False, False), (False, 9.0, False, False), (True, 9.0, True, False),
+])
+def test_what_measures_time_is_judged_beside_what_waits_and_nothing_else(waits, age, busy, may, monkeypatch):
+    monkeypatch.setattr(examine, "tree", lambda pid: [pid])
+    monkeypatch.setattr(examine, "all_threads_are", lambda states, pid: not busy)
+    other, alone = Check("other", "It holds", None), Check("alone", "It holds", None)
+    terms = {"default": examine.Terms(waits=waits), "alone": examine.Terms(apart=True)}
+    climb = examine.Climb([other, alone], None, terms, side_by_side=8)
+    climb.jobs = [examine.Job(other, examine.Judge(0, None), time.monotonic() - age, 30.0, 0.0)]
+    assert climb.may_start(alone) == may
+    climb.jobs = [examine.Job(alone, examine.Judge(0, None), time.monotonic() - age, 30.0, 0.0)]
+    assert not climb.may_start(other)
+
+
+def test_what_takes_long_or_is_needed_by_what_does_begins_first():
+    names = ["alone", "short", "below", "long", "above"]
+    checks = {name: Check(name, "It holds", None, needs="below" if name == "above" else "") for name in names}
+    terms = {"default": examine.Terms(), "alone": examine.Terms(apart=True, takes=9.0), "long": examine.Terms(takes=2.0),
+             "above": examine.Terms(takes=2.5)}
+    climb = examine.Climb(checks.values(), None, terms)
+    assert [check.id for check in sorted(climb.checks, key=climb.turn)] == ["below", "above", "long", "short", "alone"]
 
 
 def climbed(*judges):

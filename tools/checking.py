@@ -35,7 +35,7 @@ class Options:
     json: str = ""
     only: str = ""
     factor: float = 1.0
-    side_by_side: int = 4 * len(os.sched_getaffinity(0))  # checks at once: most of them wait
+    side_by_side: int = 6 * len(os.sched_getaffinity(0))  # checks at once: most of them wait
     sandbox: object = None  # where the command runs, if it is not trusted
 
     @functools.cached_property
